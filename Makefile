@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+.PHONY: help up test check bench reset format generate lock clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
+
+up: ## run the whole product on this machine
+	@scripts/up $(ARGS)
+
+test: ## run the tests; ARGS="tests/unit -k cancel" for some
+	@scripts/test $(ARGS)
+
+check: ## format, lint, types, import contracts, protos, migrations
+	@scripts/check
+
+bench: ## measure it under load
+	@scripts/setup dev && .venv/bin/python -m scripts.bench $(ARGS)
+
+reset: ## throw the local data away
+	@scripts/reset $(ARGS)
+
+format: ## format the code
+	@scripts/format
+
+generate: ## make gen/ anew from protos/
+	@scripts/setup && scripts/generate
+
+lock: ## write the lock files anew from pyproject.toml; ARGS=--upgrade for newer versions
+	@scripts/lock $(ARGS)
+
+clean: ## remove all that tools made, the environment included; data stays
+	@rm -rf .venv gen gen.new gen.old .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,96 @@
+"""`make bench`: how fast the embedded system is, as a ratio to an empty gRPC method in the same run."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from scripts.bench.embedded import Measured, measure_round
+
+CALLERS = (1, 32, 256)
+
+console = Console(width=160)
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="Rounds; the table shows the median of each figure.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Seconds of joining per round.")] = 5.0,
+    callers: Annotated[list[int] | None, typer.Option(help="Concurrent callers; may be given again.")] = None,
+) -> None:
+    """Drive joins through gRPC against a fresh embedded system and print one table."""
+    asyncio.run(_bench(rounds, seconds, tuple(callers or CALLERS)))
+
+
+async def _bench(rounds: int, seconds: float, all_callers: tuple[int, ...]) -> None:
+    measured: dict[int, list[Measured]] = {callers: [] for callers in all_callers}
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with (
+        Progress(*columns, console=console, transient=True) as progress,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        task = progress.add_task("", total=None)
+        for number in range(rounds):
+            for callers in all_callers:
+                progress.update(task, description=f"round {number + 1} of {rounds}, {callers} callers")
+                data = Path(folder) / f"{number}-{callers}"
+                measured[callers].append(await measure_round(data, callers, seconds))
+    console.print(_table(measured, rounds, seconds))
+    _print_processes(measured)
+
+
+def _table(measured: dict[int, list[Measured]], rounds: int, seconds: float) -> Table:
+    title = f"Embedded mode, medians of {rounds} rounds of {seconds:g} s; ratios are taken within each round"
+    table = Table(title=title, title_justify="left")
+    names = (
+        "callers",
+        "empty method/s",
+        "accepted joins/s",
+        "complete sagas/s",
+        "sagas ÷ empty",
+        "answer p50/p99 ms",
+    )
+    for name in (*names, "saga p50/p99 ms", "CPU µs/join (÷ empty)", "lost", "doubled"):
+        table.add_column(name, justify="right")
+    for callers, runs in measured.items():
+        table.add_row(str(callers), *_row(runs))
+    return table
+
+
+def _row(runs: list[Measured]) -> tuple[str, ...]:
+    def median(values: list[float]) -> float:
+        return sorted(values)[len(values) // 2]
+
+    return (
+        f"{median([r.empty_rate for r in runs]):,.0f}",
+        f"{median([r.accepted_rate for r in runs]):,.0f}",
+        f"{median([r.saga_rate for r in runs]):,.0f}",
+        f"{median([r.saga_rate / r.empty_rate for r in runs]):.2f}",
+        f"{median([r.answer_ms[0] for r in runs]):.1f} / {median([r.answer_ms[1] for r in runs]):.1f}",
+        f"{median([r.saga_ms[0] for r in runs]):.1f} / {median([r.saga_ms[1] for r in runs]):.1f}",
+        f"{median([r.cpu_us for r in runs]):,.0f} ({median([r.cpu_us / r.empty_cpu_us for r in runs]):.1f})",
+        str(sum(r.lost for r in runs)),
+        str(sum(r.doubled for r in runs)),
+    )
+
+
+def _print_processes(measured: dict[int, list[Measured]]) -> None:
+    runs = [run for runs in measured.values() for run in runs]
+    table = Table(title="Memory and start, largest of all rounds", title_justify="left")
+    for name in (*runs[0].memory_mb, "all processes", "services SERVING after", "whole system after"):
+        table.add_column(name, justify="right")
+    table.add_row(
+        *(f"{max(run.memory_mb[name] for run in runs):.0f} MB" for name in runs[0].memory_mb),
+        f"{max(sum(run.memory_mb.values()) for run in runs):.0f} MB",
+        f"{max(run.serving_after for run in runs):.2f} s",
+        f"{max(run.ready_after for run in runs):.2f} s",
+    )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Our code: the chassis and the services on it."""

@@ -1,0 +1,1 @@
+"""The frame under every service; knows no restaurant word."""

@@ -1,0 +1,50 @@
+"""The desk: how a servicer hands a request to its database and gets the answer."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.message import Message
+from sqlalchemy import Connection
+
+from services.chassis.database import Database
+from services.chassis.group_commit import GroupCommit
+from services.chassis.idempotency import fingerprint, request_key
+from services.chassis.interceptor import deadline
+from services.chassis.unit_of_work import Needs, UnitOfWork
+
+U = TypeVar("U", bound=UnitOfWork)
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+
+
+class Desk(Generic[U]):
+    """Opens the unit of work for one request: reads on their own, mutations through the group commit."""
+
+    def __init__(self, database: Database, lane: GroupCommit[U]) -> None:
+        self._database = database
+        self._lane = lane
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query in a read-only transaction."""
+        return await self._database.read(query)
+
+    async def mutate(self, request: Any, answer: type[M], work: Callable[[U], M], needs: Needs | None = None) -> M:
+        """Run `work` once per `request.request_id` and return its answer after the commit.
+
+        A repeated id brings the first answer; with other content it raises `RequestIdReused`. Without an id
+        the work simply runs.
+        """
+        if not request.request_id:
+            return await self._lane.run(work, needs, deadline=deadline.get())
+        key = request_key(request.request_id)
+        mark = fingerprint(request.DESCRIPTOR.full_name, request)
+
+        def once(uow: U) -> M:
+            first = uow.requests.answer(key, mark)
+            if first is not None:
+                return answer.FromString(first)
+            result = work(uow)
+            uow.requests.remember(key, mark, result.SerializeToString())
+            return result
+
+        return await self._lane.run(once, {**(needs or {}), "requests": (key,)}, deadline=deadline.get())

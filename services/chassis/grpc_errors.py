@@ -1,0 +1,61 @@
+"""Errors on the wire: canonical code and google.rpc details, made in one place."""
+
+from collections.abc import Mapping
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from services.chassis.kernel import DomainError, InvalidField, Kind
+
+CODES: Mapping[Kind, grpc.StatusCode] = {kind: getattr(grpc.StatusCode, kind.value) for kind in Kind}
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+
+class Refusal(Exception):
+    """An error that is ready for the wire."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, details: list[Message]) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        status = status_pb2.Status(code=code.value[0], message=message)
+        for detail in details:
+            packed = any_pb2.Any()
+            packed.Pack(detail)
+            status.details.append(packed)
+        self.metadata = ((DETAILS_KEY, status.SerializeToString()),)
+
+
+def refusal(error: DomainError, domain: str) -> Refusal:
+    """The wire form of a broken rule: ErrorInfo, both languages, and what else fits (AIP-193)."""
+    details: list[Message] = [
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=error.metadata),
+        error_details_pb2.LocalizedMessage(locale="ko", message=error.korean),
+        error_details_pb2.LocalizedMessage(locale="en", message=error.english),
+    ]
+    if isinstance(error, InvalidField):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+            for v in error.violations
+        ]
+        details.append(error_details_pb2.BadRequest(field_violations=violations))
+    if error.retry_after_seconds is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    return Refusal(CODES[error.kind], str(error), details)
+
+
+def undecodable(domain: str) -> Refusal:
+    """For bytes that are no message of the method's request type."""
+    info = error_details_pb2.ErrorInfo(reason="UNDECODABLE_REQUEST", domain=domain)
+    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the request cannot be decoded", [info])
+
+
+def internal(domain: str, correlation_id: str) -> Refusal:
+    """For our own mistakes: tells where to look in the log, and nothing else."""
+    info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=domain, metadata={"correlation_id": correlation_id})
+    return Refusal(grpc.StatusCode.INTERNAL, "internal error", [info])

@@ -1,0 +1,69 @@
+"""A gRPC server with health, reflection and the edge that all services share."""
+
+from collections.abc import Callable, Iterable
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from services.chassis.interceptor import Edge
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 256 * 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_concurrent_streams", 10_000),
+)
+
+Register = Callable[[grpc.aio.Server], None]
+
+
+class GrpcServer:
+    """One listening port with some services on it; SERVING between `start` and `drain`."""
+
+    def __init__(
+        self, listen: str, domain: str, services: Iterable[str], register: Register, *, reflected: bool = True
+    ) -> None:
+        self._services = tuple(services)
+        self._health = HealthServicer()
+        self._edge = Edge(domain)
+        self._server = grpc.aio.server(interceptors=(self._edge,), options=OPTIONS)
+        register(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflected:
+            names = (*self._services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+            reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
+        self._listen = listen
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen, and say SERVING. Raises `AddressInUse`."""
+        try:
+            self.port = self._server.add_insecure_port(self._listen)
+        except RuntimeError:
+            self.port = 0
+        if not self.port:
+            raise AddressInUse(f"cannot listen on {self._listen}: something else does already")
+        await self._server.start()
+        await self._say(health_pb2.HealthCheckResponse.SERVING)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING, so that nobody sends anything new."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """End the streams and stop listening; give running calls some time."""
+        self._edge.stopping.set()
+        await self._server.stop(grace_seconds)
+
+    async def _say(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+        for service in ("", *self._services):
+            await self._health.set(service, status)
+
+
+class AddressInUse(Exception):
+    """The port is taken."""

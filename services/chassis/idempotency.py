@@ -1,0 +1,76 @@
+"""Request ids (AIP-155): the same id brings the first answer again."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from google.protobuf.message import Message
+from sqlalchemy import Connection, Table, bindparam, insert, select
+
+from services.chassis.kernel import RequestIdReused, invalid
+
+M = TypeVar("M", bound=Message)
+
+
+class Requests:
+    """Answers of mutations that succeeded, by request id."""
+
+    def __init__(self, connection: Connection, table: Table, now: datetime) -> None:
+        self._connection = connection
+        self._table = table
+        self._now = now
+        self._known: dict[str, tuple[str, bytes] | None] = {}
+        self._new: dict[str, tuple[str, bytes]] = {}
+
+    def preload(self, keys: Iterable[str]) -> None:
+        """Look up which of these request ids have an answer."""
+        unknown = [key for key in keys if key not in self._known]
+        if not unknown:
+            return
+        self._known.update(dict.fromkeys(unknown))
+        columns = self._table.c
+        statement = select(columns.id, columns.fingerprint, columns.response).where(
+            columns.id.in_(bindparam("ids", expanding=True))
+        )
+        for key, fingerprint, response in self._connection.execute(statement, {"ids": unknown}):
+            self._known[key] = (fingerprint, response)
+
+    def answer(self, key: str, fingerprint: str) -> bytes | None:
+        """The first answer, or None. Raises `RequestIdReused` when the content differs."""
+        if key not in self._known:
+            self.preload((key,))
+        known = self._known[key]
+        if known is None:
+            return None
+        if known[0] != fingerprint:
+            raise RequestIdReused(f"request_id {key} was used before with other content")
+        return known[1]
+
+    def remember(self, key: str, fingerprint: str, response: bytes) -> None:
+        """Keep the answer with this transaction."""
+        self._known[key] = self._new[key] = (fingerprint, response)
+
+    def flush(self) -> None:
+        """Write the new answers."""
+        if self._new:
+            rows = [
+                {"id": key, "fingerprint": fingerprint, "response": response, "created_at": self._now}
+                for key, (fingerprint, response) in self._new.items()
+            ]
+            self._connection.execute(insert(self._table), rows)
+            self._new = {}
+
+
+def request_key(request_id: str) -> str:
+    """The canonical form of a request id. Raises `InvalidField` when it is not a UUID."""
+    try:
+        return str(UUID(request_id))
+    except ValueError:
+        raise invalid("request_id", "is not a UUID") from None
+
+
+def fingerprint(method: str, request: Message) -> str:
+    """A hash of what was asked: the same for the same method and content."""
+    return hashlib.sha256(method.encode() + b"\0" + request.SerializeToString(deterministic=True)).hexdigest()

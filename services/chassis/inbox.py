@@ -1,0 +1,46 @@
+"""The inbox: what was applied already, so that a message that comes twice takes effect once."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, bindparam, insert, select
+
+
+class Inbox:
+    """Ids of applied envelopes. The id is taken in the same transaction as the effect."""
+
+    def __init__(self, connection: Connection, table: Table, now: datetime, changed: Callable[[], None]) -> None:
+        self._connection = connection
+        self._table = table
+        self._now = now
+        self._changed = changed
+        self._known: dict[str, bool] = {}
+        self._taken: list[str] = []
+
+    def preload(self, keys: Iterable[str]) -> None:
+        """Look up which of these ids were applied."""
+        unknown = [key for key in keys if key not in self._known]
+        if not unknown:
+            return
+        self._known.update(dict.fromkeys(unknown, False))
+        statement = select(self._table.c.id).where(self._table.c.id.in_(bindparam("ids", expanding=True)))
+        for (key,) in self._connection.execute(statement, {"ids": unknown}):
+            self._known[key] = True
+
+    def take(self, key: str) -> bool:
+        """True when `key` is new; it is remembered with this transaction."""
+        if key not in self._known:
+            self.preload((key,))
+        if self._known[key]:
+            return False
+        self._known[key] = True
+        self._taken.append(key)
+        # a handler that fails afterwards must not leave its envelope marked as applied
+        self._changed()
+        return True
+
+    def flush(self) -> None:
+        """Write the ids taken."""
+        if self._taken:
+            self._connection.execute(insert(self._table), [{"id": k, "applied_at": self._now} for k in self._taken])
+            self._taken = []

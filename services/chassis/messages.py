@@ -1,0 +1,42 @@
+"""Messages: what a service has to say to the others, before they are put in envelopes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.chassis.kernel import uuid7
+from tabling.messaging.v1.envelope_pb2 import Envelope, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event to publish: its routing key, what it is about, and the serialized event message.
+
+    Of messages with the same `latest_of` in one transaction only the last is published: use it where each
+    one replaces the one before.
+    """
+
+    type: str
+    subject: str
+    correlation_id: str
+    data: bytes
+    latest_of: str | None = None
+
+
+def envelope(source: str, messages: list[Message], at: datetime) -> Envelope:
+    """An envelope with a new id for messages of one transaction."""
+    time = Timestamp()
+    time.FromDatetime(at)
+    events = [
+        Event(
+            id=uuid7(),
+            type=message.type,
+            subject=message.subject,
+            time=time,
+            correlation_id=message.correlation_id,
+            data=message.data,
+        )
+        for message in messages
+    ]
+    return Envelope(id=uuid7(), source=source, events=events)

@@ -1,0 +1,166 @@
+"""One service: its parts, started and stopped in the right order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import grpc
+from sqlalchemy import Connection, MetaData
+
+from services.chassis.bus import Bus, Subscription
+from services.chassis.clock import Clock
+from services.chassis.consumer import Consumer, Handler
+from services.chassis.crash import crash_point
+from services.chassis.database import Database, SqliteDatabase
+from services.chassis.desk import Desk
+from services.chassis.event_feed import Snapshots, add_event_feed
+from services.chassis.group_commit import GroupCommit
+from services.chassis.grpc_server import GrpcServer
+from services.chassis.housekeeping import prune_forever
+from services.chassis.logs import get_logger
+from services.chassis.migrate import migrate
+from services.chassis.outbox import Relay
+from services.chassis.settings import Settings
+from services.chassis.signals import Signals
+from services.chassis.timers import DueTimer, TimerLoop
+from services.chassis.unit_of_work import Surroundings, UnitOfWork
+
+U = TypeVar("U", bound=UnitOfWork)
+
+log = get_logger(__name__)
+
+TimerHandler = Callable[[str, U], None]
+"""`handler(key, uow)`: what a due timer does, in the transaction that takes it."""
+
+
+@dataclass
+class Parts(Generic[U]):
+    """What a service is made of, beyond the frame."""
+
+    tables: MetaData
+    open_unit: Callable[[Connection, Any, Surroundings], U]
+    grpc_services: tuple[str, ...] = ()
+    register: Callable[[grpc.aio.Server], None] = lambda _: None
+    handlers: Mapping[str, Handler[U]] = field(default_factory=dict)
+    timers: Mapping[str, TimerHandler[U]] = field(default_factory=dict)
+    snapshots: Snapshots | None = None
+    loops: Iterable[Callable[[], Coroutine[Any, Any, None]]] = ()
+    before_start: Callable[[], Awaitable[None]] | None = None
+    after_stop: Callable[[], Awaitable[None]] | None = None
+    committed: Callable[[U], None] = lambda _: None
+
+
+class Frame(Generic[U]):
+    """The database side of a service, which its servicers are built on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        tables: MetaData,
+        open_unit: Callable[[Connection, Any, Surroundings], U],
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        migrate(settings.service, settings.database)
+        self.database: Database = SqliteDatabase(settings.database)
+        self.signals = Signals()
+        around = Surroundings(settings.service, tables)
+        self.lane: GroupCommit[U] = GroupCommit(
+            self.database,
+            lambda connection: open_unit(connection, clock.now(), around),
+            self._committed,
+            pace_seconds=settings.pace_seconds,
+        )
+        self.desk = Desk(self.database, self.lane)
+        self.on_commit: list[Callable[[U], None]] = []
+
+    def _committed(self, uow: U) -> None:
+        for listener in self.on_commit:
+            listener(uow)
+        self.signals.send(uow.changes.signals)
+
+
+class Service(Generic[U]):
+    """A service with its servers and loops: `run` starts everything, waits, and stops everything."""
+
+    def __init__(self, frame: Frame[U], bus: Bus, parts: Parts[U]) -> None:
+        settings = frame.settings
+        self.name = settings.service
+        self.frame = frame
+        self._bus = bus
+        self._parts = parts
+        self.consumer = Consumer(settings.service, parts.handlers, frame.lane)
+        self.relay = Relay(frame.database, parts.tables, bus, self._remove_published)
+        self.timers = TimerLoop(frame.database, parts.tables, frame.clock, self._fire)
+        self.grpc = GrpcServer(
+            settings.listen,
+            f"{settings.service}.tabling",
+            parts.grpc_services,
+            self._register,
+            reflected=settings.reflection,
+        )
+        frame.on_commit.append(self._committed)
+        self.started = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then stop in order. Raises what any loop raised."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                loops = [group.create_task(loop()) for loop in self._loops()]
+                try:
+                    await self._start()
+                    stopping = asyncio.ensure_future(stop.wait())
+                    await asyncio.wait([stopping, *loops], return_when=asyncio.FIRST_COMPLETED)
+                    stopping.cancel()
+                finally:
+                    await self._stop()
+                    for loop in loops:
+                        loop.cancel()
+        finally:
+            await self.frame.database.close()
+
+    async def _start(self) -> None:
+        if self._parts.before_start:
+            await self._parts.before_start()
+        if self.consumer.types:
+            await self._bus.subscribe(Subscription(self.name, self.consumer.types, self.consumer.receive))
+        await self.grpc.start()
+        self.started.set()
+        log.info("serving", service=self.name, port=self.grpc.port)
+
+    async def _stop(self) -> None:
+        await self.grpc.drain()
+        await asyncio.sleep(self.frame.settings.drain_seconds)
+        await self._bus.unsubscribe(self.name)
+        await self.grpc.stop(1.0)
+        if self._parts.after_stop:
+            await self._parts.after_stop()
+
+    def _loops(self) -> Iterable[Callable[[], Coroutine[Any, Any, None]]]:
+        lane, relay, timers = self.frame.lane.serve, self.relay.serve, self.timers.serve
+        prune = lambda: prune_forever(self.frame.lane, self.frame.clock)  # noqa: E731
+        return (lane, relay, timers, prune, *self._parts.loops)
+
+    def _register(self, server: grpc.aio.Server) -> None:
+        self._parts.register(server)
+        if self._parts.snapshots:
+            add_event_feed(server, self.frame.database, self.name, self.frame.clock, self._parts.snapshots)
+
+    def _committed(self, uow: U) -> None:
+        self.relay.hand_over(uow.outbox.written)
+        if uow.timers.touched:
+            self.timers.wake()
+        self._parts.committed(uow)
+
+    async def _remove_published(self, ids: list[str]) -> None:
+        await self.frame.lane.run(lambda uow: uow.outbox.remove(ids), bounded=False)
+
+    async def _fire(self, timer: DueTimer) -> None:
+        def work(uow: U) -> None:
+            if uow.timers.claim(timer):
+                crash_point("timer.claimed")
+                self._parts.timers[timer.kind](timer.key, uow)
+
+        await self.frame.lane.run(work, bounded=False)

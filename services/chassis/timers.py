@@ -1,0 +1,133 @@
+"""Durable timers: rows with a due time, fired once, also after a crash."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, MetaData, Table, bindparam, delete, insert, select
+
+from services.chassis.clock import Clock
+from services.chassis.crash import crash_point
+from services.chassis.database import Database
+from services.chassis.kernel import DomainError
+from services.chassis.logs import get_logger
+
+log = get_logger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class DueTimer(NamedTuple):
+    """A timer whose time has come."""
+
+    kind: str
+    key: str
+    due_at: datetime
+
+
+class Timers:
+    """Sets and cancels timers with the transaction. One per (kind, key)."""
+
+    def __init__(self, connection: Connection, table: Table, changed: Callable[[], None]) -> None:
+        self._connection = connection
+        self._table = table
+        self._changed = changed
+        self._pending: dict[str, dict[str, object] | None] = {}
+        self.touched = False
+
+    def set(self, kind: str, key: str, due_at: datetime) -> None:
+        """Fire `kind` for `key` at `due_at`; replaces an earlier time."""
+        self._pending[f"{kind}:{key}"] = {"kind": kind, "key": key, "due_at": due_at}
+        self._changed()
+
+    def cancel(self, kind: str, key: str) -> None:
+        """Do not fire; nothing happens when no such timer is set."""
+        self._pending[f"{kind}:{key}"] = None
+        self._changed()
+
+    def claim(self, timer: DueTimer) -> bool:
+        """Take a due timer with this transaction; False when it was fired, moved or canceled meanwhile."""
+        self.flush()
+        columns = self._table.c
+        statement = delete(self._table).where(columns.id == f"{timer.kind}:{timer.key}", columns.due_at == timer.due_at)
+        return self._connection.execute(statement).rowcount == 1
+
+    def preload(self, keys: Iterable[str]) -> None:
+        """Nothing to load: timers are only written."""
+
+    def flush(self) -> None:
+        """Write the timers set and canceled."""
+        if not self._pending:
+            return
+        self.touched = True
+        statement = delete(self._table).where(self._table.c.id.in_(bindparam("ids", expanding=True)))
+        self._connection.execute(statement, {"ids": list(self._pending)})
+        rows = [{"id": key, **row} for key, row in self._pending.items() if row is not None]
+        if rows:
+            self._connection.execute(insert(self._table), rows)
+        self._pending = {}
+
+
+class TimerLoop:
+    """Fires due timers, each in a transaction of its own kind of work."""
+
+    def __init__(
+        self, database: Database, tables: MetaData, clock: Clock, fire: Callable[[DueTimer], Awaitable[None]]
+    ) -> None:
+        self._database = database
+        self._table = tables.tables["timers"]
+        self._clock = clock
+        self._fire = fire
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """A timer was set: look again for the earliest."""
+        self._wake.set()
+
+    async def serve(self) -> None:
+        """Fire until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                due, next_at = await self._database.read(self._look)
+            except DomainError as error:
+                log.warning("timers not read", error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if due:
+                await self._fire_all(due)
+            else:
+                await self._sleep_until(next_at)
+
+    async def _fire_all(self, due: list[DueTimer]) -> None:
+        results = await asyncio.gather(*map(self._fire_one, due), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, Exception)]
+        for failure in failures:
+            log.error("timer failed", error=type(failure).__name__, exc_info=failure)
+        if failures:
+            # its row is still there; it must not spin
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _fire_one(self, timer: DueTimer) -> None:
+        crash_point("timer.before_fire")
+        await self._fire(timer)
+        crash_point("timer.after_fire")
+
+    async def _sleep_until(self, moment: datetime | None) -> None:
+        waiters: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._wake.wait())]
+        if moment is not None:
+            waiters.append(asyncio.ensure_future(self._clock.sleep_until(moment)))
+        try:
+            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+
+    def _look(self, connection: Connection) -> tuple[list[DueTimer], datetime | None]:
+        columns = self._table.c
+        now = self._clock.now()
+        statement = select(columns.kind, columns.key, columns.due_at).order_by(columns.due_at).limit(256)
+        timers = [DueTimer(*row) for row in connection.execute(statement)]
+        due = [timer for timer in timers if timer.due_at <= now]
+        return due, timers[0].due_at if timers and not due else None

@@ -1,0 +1,128 @@
+"""The atomic piece of work: everything that one transaction reads, changes and announces."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, MetaData, RowMapping, Table
+
+from services.chassis.idempotency import Requests
+from services.chassis.inbox import Inbox
+from services.chassis.kernel import Aggregate
+from services.chassis.messages import Message
+from services.chassis.outbox import Outbox
+from services.chassis.rows import Rows
+from services.chassis.timers import Timers
+
+A = TypeVar("A", bound=Aggregate)
+
+Needs = Mapping[str, Iterable[str]]
+"""What a piece of work will ask for: collection → keys. Loaded for a whole batch in one statement each."""
+
+
+class Collection(Protocol):
+    """Something that is read before the work and written after it."""
+
+    def preload(self, keys: Iterable[str]) -> None:
+        """Load these keys in one statement."""
+
+    def flush(self) -> None:
+        """Write what changed, one statement per kind of change."""
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a unit of work needs to know of its service."""
+
+    source: str
+    tables: MetaData
+
+
+@dataclass(slots=True)
+class Changes:
+    """Counts changes, so that a batch knows whether a failed member left any."""
+
+    count: int = 0
+    signals: set[str] = field(default_factory=set)
+
+
+class UnitOfWork:
+    """One transaction's repositories, outbox, inbox, requests and timers.
+
+    A service derives from it and adds its repositories with `rows` or `collection`; their names are what
+    `Needs` speak of. Statements that look for anything but a key must call `flush` first.
+    """
+
+    def __init__(self, connection: Connection, now: datetime, around: Surroundings) -> None:
+        self.connection = connection
+        self.now = now
+        self._tables = around.tables
+        self.changes = Changes()
+        self._collections: dict[str, Collection] = {}
+        tables = around.tables.tables
+        self.outbox = self.collection("outbox", Outbox(connection, tables["outbox"], around.source, now, self._count))
+        self.inbox = self.collection("inbox", Inbox(connection, tables["inbox"], now, self._count))
+        self.requests = self.collection("requests", Requests(connection, tables["requests"], now))
+        self.timers = self.collection("timers", Timers(connection, tables["timers"], self._count))
+
+    C = TypeVar("C", bound=Collection)
+
+    def collection(self, name: str, collection: C) -> C:
+        """Register a collection under the name by which needs ask for it."""
+        self._collections[name] = collection
+        return collection
+
+    def rows(
+        self,
+        name: str,
+        table: Table,
+        *,
+        key: Callable[[A], str],
+        to_row: Callable[[A], dict[str, Any]],
+        from_row: Callable[[RowMapping], A],
+        messages: Callable[[A], Iterable[Message]],
+    ) -> Rows[A]:
+        """Register a table of aggregates whose events become `messages(aggregate)` when it is saved."""
+
+        def announce(aggregate: A) -> None:
+            for message in messages(aggregate):
+                self.outbox.add(message)
+
+        return self.collection(
+            name,
+            Rows(
+                self.connection,
+                table,
+                key=key,
+                to_row=to_row,
+                from_row=from_row,
+                announce=announce,
+                changed=self._count,
+            ),
+        )
+
+    def table(self, name: str) -> Table:
+        """A table of the service, for statements that no repository has."""
+        return self._tables.tables[name]
+
+    def signal(self, topic: str) -> None:
+        """Wake whoever in this process waits for `topic`, once committed."""
+        self.changes.signals.add(topic)
+
+    def preload(self, needs: Iterable[Needs]) -> None:
+        """Load what a batch will ask for, one statement per collection."""
+        merged: dict[str, dict[str, None]] = {}
+        for need in needs:
+            for name, keys in need.items():
+                merged.setdefault(name, {}).update(dict.fromkeys(keys))
+        for name, keys in merged.items():
+            self._collections[name].preload(keys)
+
+    def flush(self) -> None:
+        """Write everything, one statement per table and kind of change."""
+        for collection in self._collections.values():
+            collection.flush()
+
+    def _count(self) -> None:
+        self.changes.count += 1

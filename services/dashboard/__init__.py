@@ -1,0 +1,1 @@
+"""The read side: stores to find and follow, boards for staff, figures of a day."""

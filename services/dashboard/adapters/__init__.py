@@ -1,0 +1,1 @@
+"""The read model's tables, what is read from them, and the feeds it is rebuilt from."""

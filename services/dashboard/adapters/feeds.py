@@ -1,0 +1,61 @@
+"""The feeds of the services that the read model is made from."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+
+import grpc
+
+from tabling.messaging.v1.envelope_pb2 import Envelope
+from tabling.messaging.v1.event_feed_service_pb2 import ReadSnapshotsRequest
+from tabling.messaging.v1.event_feed_service_pb2_grpc import EventFeedServiceStub
+
+SOURCES = ("management", "seat", "reception")
+READY_SECONDS = 10.0
+STREAM_SECONDS = 3600.0
+
+
+class FeedUnavailable(Exception):
+    """A service that snapshots are needed from cannot be reached."""
+
+
+class Feeds:
+    """Reads the snapshots of all sources, one source after the other."""
+
+    def __init__(self, channels: Mapping[str, grpc.aio.Channel], types: Collection[str]) -> None:
+        self._channels = channels
+        self._types = sorted(types)
+
+    async def ready(self) -> None:
+        """Return once every source answers. Raises `FeedUnavailable`."""
+        # the first page is enough to know
+        for source, channel in self._channels.items():
+            request = ReadSnapshotsRequest(types=self._types)
+            stub = EventFeedServiceStub(channel)
+            call = stub.ReadSnapshots(request, timeout=READY_SECONDS, wait_for_ready=True)
+            try:
+                async for _ in call:
+                    break
+                call.cancel()
+            except grpc.aio.AioRpcError as error:
+                raise FeedUnavailable(f"the feed of {source} answers {error.code().name}") from error
+
+    async def read(self) -> AsyncIterator[Envelope]:
+        """The present snapshots. Raises `FeedUnavailable`."""
+        request = ReadSnapshotsRequest(types=self._types)
+        for source, channel in self._channels.items():
+            try:
+                async for body in EventFeedServiceStub(channel).ReadSnapshots(request, timeout=STREAM_SECONDS):
+                    yield body
+            except grpc.aio.AioRpcError as error:
+                raise FeedUnavailable(f"the feed of {source} answers {error.code().name}") from error
+
+
+@asynccontextmanager
+async def open_feeds(targets: Mapping[str, str], types: Collection[str]) -> AsyncIterator[Feeds]:
+    """Feeds of all sources at `targets` (service → host:port)."""
+    channels = {source: grpc.aio.insecure_channel(targets[source]) for source in SOURCES}
+    try:
+        yield Feeds(channels, types)
+    finally:
+        for channel in channels.values():
+            await channel.close()

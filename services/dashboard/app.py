@@ -1,0 +1,32 @@
+"""The composition root: what the dashboard service is made of."""
+
+import grpc
+
+from services.chassis.bus import Bus
+from services.chassis.clock import Clock
+from services.chassis.service import Frame, Parts, Service
+from services.chassis.settings import Settings
+from services.dashboard.adapters import queries
+from services.dashboard.adapters.tables import metadata
+from services.dashboard.adapters.unit_of_work import DashboardUnit
+from services.dashboard.entrypoints.consumer import handlers
+from services.dashboard.entrypoints.servicer import DashboardServicer
+from tabling.dashboard.v1.dashboard_service_pb2 import DESCRIPTOR
+from tabling.dashboard.v1.dashboard_service_pb2_grpc import add_DashboardServiceServicer_to_server
+
+
+def build(settings: Settings, bus: Bus, clock: Clock) -> Service[DashboardUnit]:
+    """The service, with its database brought up to date; `run` starts it."""
+    frame = Frame(settings, clock, metadata, DashboardUnit)
+
+    def register(server: grpc.aio.Server) -> None:
+        add_DashboardServiceServicer_to_server(DashboardServicer(frame, queries), server)
+
+    parts = Parts(
+        tables=metadata,
+        open_unit=DashboardUnit,
+        grpc_services=(DESCRIPTOR.services_by_name["DashboardService"].full_name,),
+        register=register,
+        handlers=handlers(),
+    )
+    return Service(frame, bus, parts)

@@ -1,0 +1,1 @@
+"""Where events, requests and the operator come in."""

@@ -1,0 +1,2 @@
+"""The stand-in for KakaoTalk as a child process."""
+

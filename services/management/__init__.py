@@ -1,0 +1,1 @@
+"""Management: stores, their opening and pausing, and the orders of their lines."""

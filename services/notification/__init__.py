@@ -1,0 +1,1 @@
+"""Notices: what parties are told by KakaoTalk, once each, and what became of it."""

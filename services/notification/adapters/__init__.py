@@ -1,0 +1,1 @@
+"""The ledger's tables, the templates, and the ways to reception and to the vendor."""

@@ -1,0 +1,45 @@
+"""Contacts, asked of reception."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import grpc
+from tabling.reception.v1.contact_service_pb2 import BatchGetContactsRequest
+from tabling.reception.v1.contact_service_pb2_grpc import ContactServiceStub
+
+from services.notification.application.notifier import ContactsUnavailable
+
+if TYPE_CHECKING:
+    from tabling.reception.v1.contact_service_pb2_grpc import ContactServiceAsyncStub
+
+DEADLINE_SECONDS = 2.0
+
+
+class ReceptionContacts(AbstractAsyncContextManager["ReceptionContacts"]):
+    """Asks reception, in one call for a whole batch. Open it on the loop that uses it."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    async def __aenter__(self) -> "ReceptionContacts":
+        self._channel = grpc.aio.insecure_channel(self._target)
+        self._stub: ContactServiceAsyncStub = ContactServiceStub(self._channel)  # type: ignore[assignment]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._channel.close()
+
+    async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Phone numbers by reception id. Raises `ContactsUnavailable`."""
+        names = [f"stores/{store_id}/receptions/{reception_id}" for store_id, reception_id in receptions]
+        try:
+            answer = await self._stub.BatchGetContacts(
+                BatchGetContactsRequest(names=names), timeout=DEADLINE_SECONDS
+            )
+        except grpc.aio.AioRpcError as error:
+            raise ContactsUnavailable(error.code().name) from error
+        return {contact.reception.rpartition("/")[2]: contact.phone for contact in answer.contacts}

@@ -1,0 +1,87 @@
+"""Rows ⇄ domain."""
+
+import json
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from services.notification.domain.notice import Notice, State
+from services.notification.domain.purpose import Purpose, ReceptionState
+from services.notification.domain.reception import Reception
+from services.notification.domain.store import Store
+
+_PURPOSES = {purpose.value: purpose for purpose in Purpose}
+_STATES = {state.value: state for state in State}
+_RECEPTION_STATES = {state.value: state for state in ReceptionState}
+
+
+def notice_to_row(notice: Notice) -> dict[str, Any]:
+    """A line of the ledger as a row."""
+    return {
+        "id": notice.id,
+        "store_id": notice.store_id,
+        "reception_id": notice.reception_id,
+        "purpose": notice.purpose.value,
+        "round": notice.round,
+        "state": notice.state.value,
+        "language_code": notice.language_code,
+        "template_code": notice.template_code,
+        "variables": json.dumps(notice.variables, ensure_ascii=False),
+        "text": notice.text,
+        "phone": notice.phone,
+        "failure": notice.failure,
+        "vendor_reference": notice.vendor_reference,
+        "attempts": notice.attempts,
+        "doubtful": notice.doubtful,
+        "expire_at": notice.expire_at,
+        "created_at": notice.created_at,
+        "updated_at": notice.updated_at,
+        "next_attempt_at": notice.next_attempt_at,
+    }
+
+
+def notice_from_row(row: RowMapping) -> Notice:
+    """A row as a line of the ledger."""
+    values = dict(row)
+    values["purpose"] = _PURPOSES[values["purpose"]]
+    values["state"] = _STATES[values["state"]]
+    values["variables"] = json.loads(values["variables"])
+    return Notice(**values)
+
+
+def reception_to_row(reception: Reception) -> dict[str, Any]:
+    """What is known of a reception as a row."""
+    return {
+        "id": reception.id,
+        "seen": reception.seen,
+        "round": reception.round,
+        "state": reception.state.value,
+        "told": " ".join(sorted(reception.told)),
+    }
+
+
+def reception_from_row(row: RowMapping) -> Reception:
+    """A row as what is known of a reception."""
+    return Reception(
+        id=row["id"],
+        version=row["version"],
+        seen=row["seen"],
+        round=row["round"],
+        state=_RECEPTION_STATES[row["state"]],
+        told=set(row["told"].split()),
+    )
+
+
+def store_to_row(store: Store) -> dict[str, Any]:
+    """What is known of a store as a row."""
+    return {
+        "id": store.id,
+        "seen": store.seen,
+        "display_name": store.display_name,
+        "time_zone": store.time_zone,
+    }
+
+
+def store_from_row(row: RowMapping) -> Store:
+    """A row as what is known of a store."""
+    return Store(**row)

@@ -1,0 +1,1 @@
+"""Use cases of notices, and the ports they and the sender need."""

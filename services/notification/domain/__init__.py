@@ -1,0 +1,1 @@
+"""Rules: what is told when, and when it has become untrue."""

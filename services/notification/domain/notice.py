@@ -1,0 +1,126 @@
+"""The notice: one message to a party for one purpose, from decision to end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from services.chassis.kernel import Aggregate
+from services.notification.domain.errors import NoticeIsSettled
+from services.notification.domain.events import NoticeSettled
+from services.notification.domain.outcome import Outcome, Report
+from services.notification.domain.purpose import Purpose
+
+
+class State(Enum):
+    """What became of a notice."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    WITHHELD = "WITHHELD"
+
+
+class Reason(Enum):
+    """Why a notice was withheld."""
+
+    STALE = "STALE"
+    EXPIRED = "EXPIRED"
+    NO_CONTACT = "NO_CONTACT"
+
+
+FIRST_DELAY = timedelta(seconds=1)
+LONGEST_DELAY = timedelta(seconds=30)
+ASK_AGAIN = timedelta(seconds=20)
+KEEP_ASKING = timedelta(days=3)
+"""How long a vendor may take to tell whether an accepted notice arrived."""
+
+_AGAIN = frozenset((Outcome.TRANSIENT, Outcome.UNCERTAIN, Outcome.CONFIG))
+
+
+@dataclass(kw_only=True)
+class Notice(Aggregate):
+    """One line of the ledger.
+
+    `next_attempt_at` is None once settled. `doubtful`: an attempt may have come through unseen.
+    `phone` is masked; the number itself is never kept.
+    """
+
+    id: str
+    store_id: str
+    reception_id: str
+    purpose: Purpose
+    round: int
+    language_code: str
+    template_code: str
+    variables: Mapping[str, str]
+    text: str
+    expire_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    next_attempt_at: datetime | None
+    state: State = State.PENDING
+    phone: str = ""
+    failure: str = ""
+    vendor_reference: str = ""
+    attempts: int = 0
+    doubtful: bool = False
+    events: list[object] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def is_settled(self) -> bool:
+        """True when nothing will happen to it any more."""
+        return self.state not in (State.PENDING, State.SENT)
+
+    def withhold(self, reason: Reason, at: datetime) -> None:
+        """Never send it."""
+        self._settle(State.WITHHELD, reason.value, at)
+
+    def report(self, report: Report, at: datetime) -> None:
+        """Take over what an attempt, or asking for its result, came to."""
+        self._check_open()
+        self.phone = report.phone or self.phone
+        self.vendor_reference = report.vendor_reference or self.vendor_reference
+        if self.state is State.PENDING:
+            self.attempts += 1
+        if report.outcome is Outcome.DELIVERED:
+            self._settle(State.DELIVERED, "", at)
+        elif report.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE) or self._still_unknown(report.outcome):
+            self._await_result(at)
+        elif report.outcome in _AGAIN:
+            self._put_off(report.outcome, at)
+        else:
+            self._settle(State.FAILED, report.outcome.value, at)
+
+    def delay(self) -> timedelta:
+        """How long to wait after the attempts so far."""
+        return min(FIRST_DELAY * 2 ** min(self.attempts - 1, 10), LONGEST_DELAY)
+
+    def _still_unknown(self, outcome: Outcome) -> bool:
+        return self.state is State.SENT and outcome in _AGAIN
+
+    def _await_result(self, at: datetime) -> None:
+        if at >= self.created_at + KEEP_ASKING:
+            self._settle(State.FAILED, Outcome.UNCERTAIN.value, at)
+            return
+        self.state = State.SENT
+        self.updated_at = at
+        self.next_attempt_at = at + ASK_AGAIN
+
+    def _put_off(self, outcome: Outcome, at: datetime) -> None:
+        self.doubtful = self.doubtful or outcome is Outcome.UNCERTAIN
+        self.updated_at = at
+        self.next_attempt_at = at + self.delay()
+
+    def _settle(self, state: State, failure: str, at: datetime) -> None:
+        self._check_open()
+        self.state = state
+        self.failure = failure
+        self.updated_at = at
+        self.next_attempt_at = None
+        self.record(NoticeSettled())
+
+    def _check_open(self) -> None:
+        if self.is_settled:
+            raise NoticeIsSettled(f"notice {self.id} is {self.state.value}")

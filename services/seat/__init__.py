@@ -1,0 +1,1 @@
+"""The floor of every store: tables, holds, seatings, and who gets a table that becomes free."""

@@ -1,0 +1,1 @@
+"""Rules of tables and of who gets them; pure."""

@@ -1,0 +1,178 @@
+"""The edge of every gRPC server: errors, deadlines, load and stopping, the same for all methods."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.chassis.grpc_server import AddressInUse, GrpcServer
+from services.chassis.kernel import InvalidField, NotFound, Violation
+from services.chassis.signals import Signals
+
+SERVICE = "tabling.test.v1.TestService"
+
+
+class Handlers:
+    """Methods that behave as the request says."""
+
+    def __init__(self) -> None:
+        self.never = asyncio.Event()
+        self.seconds: list[float] = []
+
+    async def unary(self, request: StringValue, context: Any) -> StringValue:
+        self.seconds.append(context.time_remaining() or 0)
+        match request.value:
+            case "rule":
+                raise NotFound("thing 1 does not exist", thing="1")
+            case "fields":
+                raise InvalidField(Violation("a", "is bad"), Violation("b", "is worse"))
+            case "bug":
+                raise ValueError("secret internals")
+            case "slow":
+                await self.never.wait()
+        return request
+
+    async def stream(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+        yield request
+        if request.value == "bug":
+            raise ValueError("secret internals")
+        await self.never.wait()
+
+    def register(self, server: grpc.aio.Server) -> None:
+        methods = {
+            "Unary": grpc.unary_unary_rpc_method_handler(
+                self.unary, StringValue.FromString, StringValue.SerializeToString
+            ),
+            "Stream": grpc.unary_stream_rpc_method_handler(
+                self.stream, StringValue.FromString, StringValue.SerializeToString
+            ),
+        }
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, methods)])
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[GrpcServer, grpc.aio.Channel, Handlers]]:
+    """A server with those methods."""
+    handlers = Handlers()
+    server = GrpcServer("127.0.0.1:0", "test.tabling", (SERVICE,), handlers.register)
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield server, channel, handlers
+    finally:
+        await server.stop(0)
+
+
+async def refused(channel: grpc.aio.Channel, body: bytes, **options: Any) -> grpc.aio.AioRpcError:
+    """The error that a unary call with these bytes ends in."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await channel.unary_unary(f"/{SERVICE}/Unary")(body, **options)
+    return caught.value
+
+
+def details(error: grpc.aio.AioRpcError) -> list[Any]:
+    """The google.rpc details of an error."""
+    metadata = dict(error.trailing_metadata() or ())
+    status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
+    found = []
+    for detail in status.details:
+        message = getattr(error_details_pb2, detail.TypeName().rpartition(".")[2])()
+        detail.Unpack(message)
+        found.append(message)
+    return found
+
+
+def said(value: str) -> bytes:
+    """A request."""
+    return StringValue(value=value).SerializeToString()
+
+
+async def test_a_broken_rule_becomes_its_code_with_reason_and_both_languages() -> None:
+    async with serving() as (_, channel, _):
+        error = await refused(channel, said("rule"))
+        assert error.code() is grpc.StatusCode.NOT_FOUND
+        info, korean, english = details(error)
+        assert (info.reason, info.domain, dict(info.metadata)) == ("NOT_FOUND", "test.tabling", {"thing": "1"})
+        assert (korean.locale, english.locale) == ("ko", "en")
+
+
+async def test_wrong_fields_are_all_named() -> None:
+    async with serving() as (_, channel, _):
+        error = await refused(channel, said("fields"))
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert [violation.field for violation in details(error)[-1].field_violations] == ["a", "b"]
+
+
+async def test_a_bug_is_internal_and_tells_nothing_but_where_to_look() -> None:
+    async with serving() as (_, channel, _):
+        error = await refused(channel, said("bug"))
+        assert error.code() is grpc.StatusCode.INTERNAL
+        assert error.details() == "internal error"
+        assert "secret" not in str(error)
+        assert details(error)[0].metadata["correlation_id"]
+
+
+async def test_bytes_that_are_no_message_are_an_invalid_argument() -> None:
+    async with serving() as (_, channel, _):
+        for body in (b"\xff\xff\xff", b"\x0a\x02\xff\xfe", b"{}"):
+            error = await refused(channel, body)
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert details(error)[0].reason == "UNDECODABLE_REQUEST"
+
+
+async def test_a_call_without_a_deadline_gets_one() -> None:
+    async with serving() as (_, channel, handlers):
+        error = await refused(channel, said("slow"), timeout=0.2)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert handlers.seconds[0] <= 0.2
+
+
+async def test_a_bug_in_the_middle_of_a_stream_tells_nothing_either() -> None:
+    async with serving() as (_, channel, _):
+        call: Any = channel.unary_stream(f"/{SERVICE}/Stream")(said("bug"))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async for _ in call:
+                pass
+        assert caught.value.code() is grpc.StatusCode.INTERNAL
+        assert "secret" not in str(caught.value)
+
+
+async def test_streams_end_at_once_when_the_server_stops() -> None:
+    async with serving() as (server, channel, _):
+        call: Any = channel.unary_stream(f"/{SERVICE}/Stream")(said("x"))
+        await call.read()
+        async with asyncio.timeout(2):
+            await server.stop(10)
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_health_says_serving_and_while_draining_not_serving() -> None:
+    async with serving() as (server, channel, _):
+        health = health_pb2_grpc.HealthStub(channel)
+        for service in ("", SERVICE):
+            answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        await server.drain()
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE))
+        assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_a_taken_port_is_told_by_name() -> None:
+    async with serving() as (server, _, handlers):
+        second = GrpcServer(f"127.0.0.1:{server.port}", "test.tabling", (SERVICE,), handlers.register)
+        with pytest.raises(AddressInUse, match=str(server.port)):
+            await second.start()
+
+
+async def test_a_signal_wakes_those_who_listen_to_its_topic() -> None:
+    signals = Signals()
+    with signals.listen("a") as a, signals.listen("b") as b:
+        signals.send(["a"])
+        assert a.is_set()
+        assert not b.is_set()

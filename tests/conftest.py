@@ -1,0 +1,5 @@
+"""What all tests share."""
+
+from services.chassis import logs
+
+logs.configure("CRITICAL", json=True)

@@ -1,0 +1,136 @@
+"""The whole embedded system as a subprocess, on free ports and in a folder of the test's own."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = b"Ctrl-C stops it"
+
+
+def free_ports(count: int, *, first: int = 12_000, last: int = 30_000) -> int:
+    """The first of `count` neighbouring free ports, below the range that outgoing connections use."""
+    step = os.getpid() * 37 % (last - first)
+    for offset in range(0, last - first, count):
+        start = first + (step + offset) % (last - first - count)
+        if all(_is_free(port) for port in range(start, start + count)):
+            return start
+    raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+class System:
+    """One running system and how to talk to it."""
+
+    def __init__(self, data: Path, process: asyncio.subprocess.Process, port: int) -> None:
+        self.data = data
+        self.process = process
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.kakao_url = f"http://127.0.0.1:{port + 1}"
+        self.targets = {
+            name: f"127.0.0.1:{port + 2 + i}"
+            for i, name in enumerate(("reception", "seat", "management", "dashboard", "notification"))
+        }
+
+    async def json(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
+        """HTTP status and decoded JSON body of one request through the gateway."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.url + path, json=body, **options) as answer,
+        ):
+            return answer.status, json.loads(await answer.text() or "null")
+
+    def channel(self, service: str | None = None) -> grpc.aio.Channel:
+        """A gRPC channel to the gateway, or past it to one service."""
+        target = self.targets[service] if service else f"127.0.0.1:{self.port}"
+        return grpc.aio.insecure_channel(target, options=(("grpc.enable_retries", 0),))
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGKILL)
+
+    async def stop(self) -> float:
+        """Ctrl-C; the seconds it took to end."""
+        started = time.monotonic()
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(15):
+                await self.process.wait()
+        return time.monotonic() - started
+
+
+async def start(
+    data: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
+    seconds: float = 40,
+) -> System:
+    """Start the system and return once it answers. Raises `AssertionError` with its output when it does not."""
+    port = port or free_ports(7)
+    ports = ("--port", str(port), "--kakao-port", str(port + 1), "--first-port", str(port + 2))
+    path = log_of(data)
+    with path.open("ab") as log:
+        before = log.tell()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.embedded", "--data", str(data), *ports, *arguments,
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}", **(environment or {})},
+        )  # fmt: skip
+    system = System(data, process, port)
+    try:
+        await _until_ready(path, before, process, seconds)
+    except BaseException:
+        system.kill()
+        raise
+    return system
+
+
+@asynccontextmanager
+async def running_system(data: Path, *arguments: str, **options: Any) -> AsyncIterator[System]:
+    """A system for the length of the block."""
+    system = await start(data, *arguments, **options)
+    try:
+        yield system
+    finally:
+        system.kill()
+        await system.process.wait()
+
+
+def log_of(data: Path) -> Path:
+    """Where the systems on this folder print to."""
+    return data.parent / f"{data.name}.log"
+
+
+async def _until_ready(log: Path, before: int, process: asyncio.subprocess.Process, seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while READY not in log.read_bytes()[before:]:
+        seen = log.read_text(errors="replace")[-3000:]
+        if process.returncode is not None:
+            raise AssertionError(f"ended with code {process.returncode}:\n{seen}")
+        if time.monotonic() > limit:
+            raise AssertionError(f"not ready within {seconds} s:\n{seen}")
+        await asyncio.sleep(0.02)
