@@ -63,7 +63,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._decoder = Decoder()
-        self._decoder.max_allowed_table_size = 0
+        self._decoder.max_allowed_table_size = self._decoder.header_table_size = 0
         self._known: dict[bytes, Heard] = {}
 
     def read(self, block: bytes) -> Heard:

@@ -3,7 +3,7 @@
 import asyncio
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -65,18 +65,22 @@ class Callers:
         slots = [share + (number < more) for number in range(self._plan.connections)]
         first = await asyncio.gather(*[self._connect(count) for count in slots])
         self._begin()
-        async with asyncio.TaskGroup() as tasks:
-            chores = [
-                *[tasks.create_task(self._keep_up(*each)) for each in zip(first, slots, strict=True)],
-                tasks.create_task(self._sweep()),
-                tasks.create_task(self._pace()),
-            ]
-            await self._done.wait()
-            for chore in chores:
-                chore.cancel()
+        chores = [self._sweep(), self._pace()]
+        chores += [self._keep_up(*each) for each in zip(first, slots, strict=True)]
+        try:
+            await self._until_done(chores)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
         for connection in list(self._live):
             connection.close()
             await connection.gone
+
+    async def _until_done(self, chores: Iterable[Coroutine[None, None, None]]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            under_way = [tasks.create_task(chore) for chore in chores]
+            await self._done.wait()
+            for chore in under_way:
+                chore.cancel()
 
     def _begin(self) -> None:
         self.started = self.ended = perf_counter()

@@ -113,10 +113,12 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Leaves what arrives to the kernel until `resume`."""
-        self._transport.pause_reading()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def resume(self) -> None:
-        self._transport.resume_reading()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def close(self) -> None:
         self._transport.close()

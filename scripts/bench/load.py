@@ -76,8 +76,8 @@ async def run_load(
     metadata   sent with each call
     timeout    seconds until a call is given up and counted as DEADLINE_EXCEEDED
 
-    A connection that breaks or is told to go away is replaced; its calls count as UNAVAILABLE. Raises OSError when
-    the server cannot be reached at the start, or stays away for 10 seconds.
+    A connection that breaks or is told to go away is replaced. Calls it did not answer count as UNAVAILABLE: nothing
+    is tried twice. Raises OSError when the server cannot be reached at the start, or stays away for 10 seconds.
     """
     plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata))
     run = Callers(plan, iter(bodies), on_answer)
@@ -185,8 +185,8 @@ def main() -> None:
     gc.freeze()
     try:
         result = uvloop.run(run_load(bodies=bodies, on_answer=keep if wants_answers else None, **plan))
-    except (OSError, ExceptionGroup) as error:
-        sys.exit(f"{plan['target']}: {error}")
+    except OSError as error:
+        sys.exit(f"{plan['target']}: {error or 'no answer'}")
     sys.stdout.buffer.write(json.dumps(asdict(result)).encode() + b"\n" + b"".join(answers))
 
 

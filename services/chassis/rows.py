@@ -1,6 +1,7 @@
 """Aggregates as rows: an identity map over one table, read in one statement and written in one."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, insert, select, update
@@ -115,7 +116,7 @@ class Rows(Generic[A]):
             self._connection.execute(insert(self._table), inserts)
         if updates:
             self._expect_hits(
-                self._connection.execute(_update(self._table, updates[0]), updates).rowcount, len(updates)
+                self._connection.execute(_update(self._table, tuple(updates[0])), updates).rowcount, len(updates)
             )
         if self._removed:
             self._connection.execute(delete(self._table).where(self._table.c.id.in_(list(self._removed))))
@@ -128,12 +129,15 @@ class Rows(Generic[A]):
             raise Stale(f"{wanted - hits} of {wanted} rows of {self._table.name} were changed by somebody else")
 
 
+# building a statement takes longer than running it on a few rows
+@lru_cache(maxsize=64)
 def _by_ids(table: Table) -> Any:
     return select(table).where(table.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def _update(table: Table, row: Mapping[str, Any]) -> Any:
-    values: Any = {column: bindparam(column) for column in row if column not in ("b_id", "b_version", "id")}
+@lru_cache(maxsize=64)
+def _update(table: Table, columns: tuple[str, ...]) -> Any:
+    values: Any = {column: bindparam(column) for column in columns if column not in ("b_id", "b_version", "id")}
     return (
         update(table).where(table.c.id == bindparam("b_id"), table.c.version == bindparam("b_version")).values(values)
     )

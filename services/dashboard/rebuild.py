@@ -9,7 +9,7 @@ from services.chassis.clock import SystemClock
 from services.chassis.kernel import DomainError
 from services.chassis.logs import configure
 from services.chassis.service import Service
-from services.chassis.settings import SettingsError, from_environment
+from services.chassis.settings import Settings, SettingsError, from_environment
 from services.dashboard.adapters.feeds import FeedUnavailable, open_feeds
 from services.dashboard.adapters.unit_of_work import DashboardUnit
 from services.dashboard.app import build
@@ -35,7 +35,7 @@ def main() -> int:
     try:
         settings = from_environment("dashboard", os.environ)
         configure(settings.log_level)
-        envelopes = asyncio.run(_alone(build(settings, MemoryBus(), SystemClock())))
+        envelopes = asyncio.run(_alone(settings))
     except SettingsError as error:
         print(f"dashboard: {error}", file=sys.stderr)
         return 2
@@ -46,7 +46,8 @@ def main() -> int:
     return 0
 
 
-async def _alone(service: Service[DashboardUnit]) -> int:
+async def _alone(settings: Settings) -> int:
+    service = build(settings, MemoryBus(), SystemClock())
     lane = asyncio.create_task(service.frame.lane.serve())
     try:
         return await rebuild(service)

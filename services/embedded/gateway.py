@@ -17,7 +17,6 @@ import jinja2
 
 from services.embedded.gateway_errors import reply_mappers
 from services.embedded.gateway_routes import (
-    CONTENT_SECURITY_POLICY,
     PUBLIC,
     WELL_FORMED_PATH,
     public_methods,
@@ -98,7 +97,6 @@ def render(settings: GatewaySettings) -> str:
         methods=list(public_methods(settings.descriptors)),
         files=list(web_files(settings.web_root)) if settings.web_root else [],
         well_formed_path=WELL_FORMED_PATH,
-        content_security_policy=CONTENT_SECURITY_POLICY,
         mappers=list(reply_mappers()),
     )
 
@@ -121,7 +119,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings, folder: Path) -> None:
         self._settings = settings
-        self._folder = folder.resolve()
+        self.folder = folder.resolve()
         self._process: asyncio.subprocess.Process | None = None
         self.port = settings.listen_port
         self.admin_port = settings.admin_port
@@ -161,13 +159,13 @@ class Gateway:
         return await self._process.wait()
 
     async def _start(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._address_file.unlink(missing_ok=True)
         self._config_file.write_text(render(self._settings), encoding="utf-8")
         arguments = [
             *("--config-path", str(self._config_file), "--admin-address-path", str(self._address_file)),
             *("--concurrency", str(self._settings.concurrency), "--log-level", "warning"),
-            "--disable-hot-restart",
+            *("--file-flush-interval-msec", "1000", "--disable-hot-restart"),
         ]
         with self._log_file.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -230,12 +228,12 @@ class Gateway:
 
     @property
     def _config_file(self) -> Path:
-        return self._folder / "gateway.yaml"
+        return self.folder / "gateway.yaml"
 
     @property
     def _log_file(self) -> Path:
-        return self._folder / "envoy.log"
+        return self.folder / "envoy.log"
 
     @property
     def _address_file(self) -> Path:
-        return self._folder / "admin-address"
+        return self.folder / "admin-address"

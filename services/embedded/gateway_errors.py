@@ -26,6 +26,8 @@ class EdgeError:
     code: int
     reason: str
     message: str
+    status: int | None = None
+    """The HTTP status to answer with instead of Envoy's."""
 
 
 # The first that matches is told.
@@ -67,7 +69,13 @@ ERRORS = (
         "nothing is at this path, or not for this HTTP method",
     ),
     EdgeError(
-        "response.code in [408, 504]",
+        "response.code == 408",
+        code_pb2.DEADLINE_EXCEEDED,
+        "REQUEST_TOO_SLOW",
+        "the request did not arrive whole in time",
+    ),
+    EdgeError(
+        "response.code == 504",
         code_pb2.DEADLINE_EXCEEDED,
         "TIMEOUT",
         "the answer did not come in time; whether the request took effect is not known",
@@ -95,6 +103,13 @@ ERRORS = (
         code_pb2.UNAVAILABLE,
         "SERVICE_UNAVAILABLE",
         "the service does not answer at present; try again in a moment",
+    ),
+    EdgeError(
+        "response.code in [403, 501]",
+        code_pb2.INVALID_ARGUMENT,
+        "MALFORMED_REQUEST",
+        "the gateway has no such upgrade or transfer coding",
+        status=400,
     ),
     EdgeError(
         "response.code >= 500",
@@ -131,7 +146,8 @@ def told_as_json(error: EdgeError) -> dict[str, Any]:
         "metadata": {},
     }
     status = {"code": error.code, "message": error.message, "details": [info]}
-    return {"filter": matching(error.when), "body_format_override": {"json_format": status}}
+    mapper = {"filter": matching(error.when), "body_format_override": {"json_format": status}}
+    return mapper | ({"status_code": error.status} if error.status else {})
 
 
 def told_as_grpc(error: EdgeError) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +55,7 @@ class WebFile:
 
     path: str
     file: str
-    content_type: str
-    etag: str
+    headers: Mapping[str, str]
 
 
 def public_methods(descriptors: Path) -> Iterator[Method]:
@@ -88,9 +87,11 @@ def web_files(root: Path) -> Iterator[WebFile]:
 def web_file(path: str, file: Path) -> WebFile:
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     text = kind.startswith("text/") or kind in ("application/javascript", "application/json", "image/svg+xml")
-    return WebFile(
-        path=path,
-        file=str(file.resolve()),
-        content_type=f"{kind}; charset=utf-8" if text else kind,
-        etag=f'"{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"',
-    )
+    headers = {
+        "content-type": f"{kind}; charset=utf-8" if text else kind,
+        "etag": f'"{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"',
+        "cache-control": "no-cache",
+        "content-security-policy": CONTENT_SECURITY_POLICY,
+        "referrer-policy": "same-origin",
+    }
+    return WebFile(path=path, file=str(file.resolve()), headers=headers)

@@ -52,9 +52,7 @@ def import_contracts() -> set[str]:
 
 
 @pytest.mark.parametrize(("contract", "room", "trespass"), TRESPASSES)
-def test_a_trespass_breaks_its_import_contract(
-    copy_of_the_code: Path, contract: str, room: str, trespass: str
-) -> None:
+def test_a_trespass_breaks_its_import_contract(copy_of_the_code: Path, contract: str, room: str, trespass: str) -> None:
     place = copy_of_the_code.joinpath(*room.split("."))
     module = place.with_suffix(".py") if place.with_suffix(".py").exists() else place / "trespass.py"
     before = module.read_text() if module.exists() else None

@@ -57,7 +57,7 @@ _CANDIDATES = select(
     *_FREE_AND_LINE,
 ).select_from(_STORES)
 _ENTRIES = (
-    select(receptions, orders.c.state.label("order_state"))
+    select(receptions, orders.c.accepted)
     .select_from(receptions.outerjoin(orders, orders.c.id == receptions.c.id))
     .where(
         receptions.c.store_id == bindparam("store"),
@@ -175,7 +175,7 @@ def _view(row: Row[Any]) -> StoreView:
 
 
 def _entry(row: Row[Any], ahead: int, consent_needed: bool) -> BoardEntry:
-    order = order_state(row.state, row.order_state, consent_needed=consent_needed)
+    order = order_state(row.state, row.accepted, consent_needed=consent_needed)
     return BoardEntry(
         reception=f"stores/{row.store_id}/receptions/{row.id}",
         order=f"stores/{row.store_id}/orders/{row.id}",

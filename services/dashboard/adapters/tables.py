@@ -79,7 +79,7 @@ orders = Table(
     Column("id", String(63), primary_key=True, comment="the reception's id"),
     Column("version", Integer, nullable=False),
     Column("store_id", String(63), nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("accepted", Boolean, nullable=False),
 )
 
 tables = Table(

@@ -71,12 +71,12 @@ class ReceptionRow(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """The store's own view of a reception, under the reception's id."""
+    """Whether staff accepted a reception, under the reception's id; what comes after, the reception tells."""
 
     id: str
     version: int
     store_id: str
-    state: str
+    accepted: bool
 
 
 class TableRow(NamedTuple):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,15 +41,19 @@ def is_open(text: str, time_zone: str, now: datetime) -> bool:
     try:
         local = now.astimezone(ZoneInfo(time_zone))
         minute = (local.isoweekday() - 1) * DAY + local.hour * 60 + local.minute
-        return any(_holds(span, minute) for span in load(text))
+        return any((minute - begin) % WEEK < length for begin, length in _minutes_of(text))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return True
 
 
-def _holds(span: Span, minute: int) -> bool:
-    begin, end = _minutes(span.open), _minutes(span.close)
-    length = end - begin if end > begin else end - begin + DAY
-    return (minute - (span.weekday - 1) * DAY - begin) % WEEK < length
+@lru_cache(maxsize=10_000)
+def _minutes_of(text: str) -> tuple[tuple[int, int], ...]:
+    """Begin of each span in minutes since Monday 00:00, and its length; most stores share few texts."""
+    spans = []
+    for span in load(text):
+        begin, end = _minutes(span.open), _minutes(span.close)
+        spans.append(((span.weekday - 1) * DAY + begin, end - begin if end > begin else end - begin + DAY))
+    return tuple(spans)
 
 
 def _minutes(text: str) -> int:

@@ -1,7 +1,9 @@
 """Which events the read model is made from. All of them carry whole snapshots with versions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from google.protobuf.message import Message
 
 from services.chassis.consumer import Handler
 from services.dashboard.application import projections
@@ -15,7 +17,7 @@ from tabling.seat.v1 import events_pb2 as seat
 def handlers() -> Mapping[str, Handler[Any]]:
     """Routing key → what to do."""
     receptions = {
-        f"reception.reception.{fact}.v1": Handler[Any](message, _reception)
+        f"reception.reception.{fact}.v1": _handler(message, _reception)
         for fact, message in (
             ("added", reception.ReceptionAdded),
             ("numbered", reception.ReceptionNumbered),
@@ -29,7 +31,7 @@ def handlers() -> Mapping[str, Handler[Any]]:
         )
     }
     orders = {
-        f"management.order.{fact}.v1": Handler[Any](message, _order)
+        f"management.order.{fact}.v1": _handler(message, _order)
         for fact, message in (
             ("registered", management.WalkInRegistered),
             ("accepted", management.OrderAccepted),
@@ -41,11 +43,15 @@ def handlers() -> Mapping[str, Handler[Any]]:
         )
     }
     others = {
-        "management.store.changed.v1": Handler[Any](management.StoreChanged, _store),
-        "seat.table.changed.v1": Handler[Any](seat.TableChanged, _table),
-        "seat.availability.changed.v1": Handler[Any](seat.AvailabilityChanged, _availability),
+        "management.store.changed.v1": _handler(management.StoreChanged, _store),
+        "seat.table.changed.v1": _handler(seat.TableChanged, _table),
+        "seat.availability.changed.v1": _handler(seat.AvailabilityChanged, _availability),
     }
     return {**receptions, **orders, **others}
+
+
+def _handler(message: type[Message], apply: Callable[[Any, ReadModel], None]) -> Handler[Any]:
+    return Handler(message, apply)
 
 
 def _reception(event: reception.ReceptionAdded, model: ReadModel) -> None:

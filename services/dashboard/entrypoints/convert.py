@@ -96,9 +96,13 @@ def line_row(line: LineSummary) -> LineRow:
 
 
 def order_row(order: Order) -> OrderRow:
-    """An order."""
+    """An order, as far as its reception does not tell the same.
+
+    Management tells what staff do, but nothing when an order only follows its reception: a state kept here
+    would depend on which of its changes were told.
+    """
     _, store, _, id_ = order.name.split("/")
-    return OrderRow(id_, order.version, store, _ORDER_STATES[order.state])
+    return OrderRow(id_, order.version, store, _ORDER_STATES[order.state] != "RECEIVED")
 
 
 def table_row(table: Table) -> TableRow:

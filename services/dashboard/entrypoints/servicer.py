@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -25,6 +25,8 @@ from tabling.dashboard.v1.dashboard_service_pb2 import (
 )
 from tabling.dashboard.v1.dashboard_service_pb2_grpc import DashboardServiceServicer
 from tabling.dashboard.v1.store_view_pb2 import DayFigures, StoreBoard, StoreView
+
+T = TypeVar("T")
 
 PACE_SECONDS = 0.2
 """A busy store's changes are shown together, at most this often."""
@@ -104,7 +106,7 @@ class DashboardServicer(DashboardServiceServicer):
         return _known(await self._views.get(fields.store_of(name, "stores/*/view")), name)
 
 
-def _known(found: Any, name: str) -> Any:
+def _known(found: T | None, name: str) -> T:
     if found is None:
         raise NotFound(f"{name} does not exist")
     return found

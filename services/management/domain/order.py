@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from services.chassis.kernel import Aggregate
 from services.management.domain.errors import OrderStateConflict, TableTaken
@@ -76,8 +77,7 @@ FINAL = frozenset({ReceptionState.COMPLETED, ReceptionState.CANCELED, ReceptionS
 """States that not even a restore leaves, so they hold whatever the round."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceptionSnapshot:
+class ReceptionSnapshot(NamedTuple):
     """A reception as reception tells it."""
 
     id: str

@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import grpc
-from tabling.reception.v1.contact_service_pb2 import BatchGetContactsRequest
-from tabling.reception.v1.contact_service_pb2_grpc import ContactServiceStub
 
 from services.notification.application.notifier import ContactsUnavailable
-
-if TYPE_CHECKING:
-    from tabling.reception.v1.contact_service_pb2_grpc import ContactServiceAsyncStub
+from tabling.reception.v1.contact_service_pb2 import BatchGetContactsRequest
+from tabling.reception.v1.contact_service_pb2_grpc import ContactServiceStub
 
 DEADLINE_SECONDS = 2.0
 
@@ -25,7 +21,7 @@ class ReceptionContacts(AbstractAsyncContextManager["ReceptionContacts"]):
 
     async def __aenter__(self) -> "ReceptionContacts":
         self._channel = grpc.aio.insecure_channel(self._target)
-        self._stub: ContactServiceAsyncStub = ContactServiceStub(self._channel)  # type: ignore[assignment]
+        self._stub = ContactServiceStub(self._channel)
         return self
 
     async def __aexit__(
@@ -37,9 +33,7 @@ class ReceptionContacts(AbstractAsyncContextManager["ReceptionContacts"]):
         """Phone numbers by reception id. Raises `ContactsUnavailable`."""
         names = [f"stores/{store_id}/receptions/{reception_id}" for store_id, reception_id in receptions]
         try:
-            answer = await self._stub.BatchGetContacts(
-                BatchGetContactsRequest(names=names), timeout=DEADLINE_SECONDS
-            )
+            answer = await self._stub.BatchGetContacts(BatchGetContactsRequest(names=names), timeout=DEADLINE_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise ContactsUnavailable(error.code().name) from error
         return {contact.reception.rpartition("/")[2]: contact.phone for contact in answer.contacts}

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from tabling.notification.v1 import events_pb2
-from tabling.notification.v1.notice_pb2 import Notice as NoticeMessage
-
 from services.chassis.messages import Message
 from services.notification.domain.notice import Notice, State
 from services.notification.domain.purpose import Purpose
+from tabling.notification.v1 import events_pb2
+from tabling.notification.v1.notice_pb2 import Notice as NoticeMessage
 
 SETTLED = "notification.notice.settled.v1"
 

@@ -10,9 +10,9 @@ from services.notification.domain.purpose import Purpose, ReceptionState
 from services.notification.domain.reception import Reception
 from services.notification.domain.store import Store
 
-_PURPOSES = {purpose.value: purpose for purpose in Purpose}
-_STATES = {state.value: state for state in State}
-_RECEPTION_STATES = {state.value: state for state in ReceptionState}
+PURPOSE_OF = {purpose.value: purpose for purpose in Purpose}
+STATE_OF = {state.value: state for state in State}
+RECEPTION_STATE_OF = {state.value: state for state in ReceptionState}
 
 
 def notice_to_row(notice: Notice) -> dict[str, Any]:
@@ -43,8 +43,8 @@ def notice_to_row(notice: Notice) -> dict[str, Any]:
 def notice_from_row(row: RowMapping) -> Notice:
     """A row as a line of the ledger."""
     values = dict(row)
-    values["purpose"] = _PURPOSES[values["purpose"]]
-    values["state"] = _STATES[values["state"]]
+    values["purpose"] = PURPOSE_OF[values["purpose"]]
+    values["state"] = STATE_OF[values["state"]]
     values["variables"] = json.loads(values["variables"])
     return Notice(**values)
 
@@ -67,7 +67,7 @@ def reception_from_row(row: RowMapping) -> Reception:
         version=row["version"],
         seen=row["seen"],
         round=row["round"],
-        state=_RECEPTION_STATES[row["state"]],
+        state=RECEPTION_STATE_OF[row["state"]],
         told=set(row["told"].split()),
     )
 

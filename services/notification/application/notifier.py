@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -60,14 +60,17 @@ class Delivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a vendor can do. `accepted_is_delivered`: no result follows an acceptance."""
+    """What a vendor can do.
+
+    `accepted_is_delivered`: no result follows an acceptance. `idempotency_window`: how long it knows an id again.
+    """
 
     vendor: str
     batch_max: int
     named_variables: bool
     native_fallback: bool
     accepted_is_delivered: bool
-    requests_in_flight: int
+    idempotency_window: timedelta
 
 
 class Notifier(Protocol):

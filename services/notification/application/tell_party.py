@@ -32,7 +32,7 @@ def tell_party(cmd: TellParty, uow: UnitOfWork, templates: Templates) -> None:
             continue
         changed = True
         notice = _draft(f"{snapshot.id}-{token_}", snapshot, purpose, uow, templates)
-        if not reception.is_true(purpose, snapshot.round):
+        if not reception.tells_the_truth(purpose, snapshot.round):
             notice.withhold(Reason.STALE, uow.now)
         uow.notices.save(notice)
     if changed:

@@ -1,15 +1,15 @@
 """The notice: one message to a party for one purpose, from decision to end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from services.chassis.kernel import Aggregate
 from services.notification.domain.errors import NoticeIsSettled
 from services.notification.domain.events import NoticeSettled
-from services.notification.domain.outcome import Outcome, Report
-from services.notification.domain.purpose import Purpose
+from services.notification.domain.outcome import WORTH_REPEATING, Outcome, Report
+from services.notification.domain.purpose import Purpose, ReceptionState, is_true
 
 
 class State(Enum):
@@ -32,11 +32,8 @@ class Reason(Enum):
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=30)
-ASK_AGAIN = timedelta(seconds=20)
 KEEP_ASKING = timedelta(days=3)
-"""How long a vendor may take to tell whether an accepted notice arrived."""
-
-_AGAIN = frozenset((Outcome.TRANSIENT, Outcome.UNCERTAIN, Outcome.CONFIG))
+"""How long a vendor may take to tell whether a notice arrived."""
 
 
 @dataclass(kw_only=True)
@@ -66,12 +63,21 @@ class Notice(Aggregate):
     vendor_reference: str = ""
     attempts: int = 0
     doubtful: bool = False
-    events: list[object] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def is_settled(self) -> bool:
         """True when nothing will happen to it any more."""
         return self.state not in (State.PENDING, State.SENT)
+
+    def why_withhold(self, state: ReceptionState, newest_round: int, now: datetime) -> Reason | None:
+        """Why it must not be sent now, given its reception's newest state and round."""
+        if not is_true(self.purpose, self.round, state, newest_round):
+            return Reason.STALE
+        return Reason.EXPIRED if now >= self.expire_at else None
+
+    def may_have_arrived(self, doubtful_before: datetime) -> bool:
+        """True when an attempt was, or may have been, made that nobody knows the end of."""
+        return self.doubtful or self.updated_at < doubtful_before
 
     def withhold(self, reason: Reason, at: datetime) -> None:
         """Never send it."""
@@ -82,36 +88,24 @@ class Notice(Aggregate):
         self._check_open()
         self.phone = report.phone or self.phone
         self.vendor_reference = report.vendor_reference or self.vendor_reference
-        if self.state is State.PENDING:
-            self.attempts += 1
+        self.attempts += 1
         if report.outcome is Outcome.DELIVERED:
             self._settle(State.DELIVERED, "", at)
-        elif report.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE) or self._still_unknown(report.outcome):
-            self._await_result(at)
-        elif report.outcome in _AGAIN:
+        elif report.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+            self.state = State.SENT
+            self._put_off(report.outcome, at)
+        elif report.outcome in WORTH_REPEATING:
             self._put_off(report.outcome, at)
         else:
             self._settle(State.FAILED, report.outcome.value, at)
 
-    def delay(self) -> timedelta:
-        """How long to wait after the attempts so far."""
-        return min(FIRST_DELAY * 2 ** min(self.attempts - 1, 10), LONGEST_DELAY)
-
-    def _still_unknown(self, outcome: Outcome) -> bool:
-        return self.state is State.SENT and outcome in _AGAIN
-
-    def _await_result(self, at: datetime) -> None:
+    def _put_off(self, outcome: Outcome, at: datetime) -> None:
         if at >= self.created_at + KEEP_ASKING:
             self._settle(State.FAILED, Outcome.UNCERTAIN.value, at)
             return
-        self.state = State.SENT
+        self.doubtful = self.doubtful or outcome not in (Outcome.TRANSIENT, Outcome.CONFIG)
         self.updated_at = at
-        self.next_attempt_at = at + ASK_AGAIN
-
-    def _put_off(self, outcome: Outcome, at: datetime) -> None:
-        self.doubtful = self.doubtful or outcome is Outcome.UNCERTAIN
-        self.updated_at = at
-        self.next_attempt_at = at + self.delay()
+        self.next_attempt_at = at + min(FIRST_DELAY * 2 ** min(self.attempts - 1, 10), LONGEST_DELAY)
 
     def _settle(self, state: State, failure: str, at: datetime) -> None:
         self._check_open()

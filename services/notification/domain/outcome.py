@@ -33,3 +33,10 @@ class Report(NamedTuple):
     outcome: Outcome
     vendor_reference: str = ""
     phone: str = ""
+
+
+OUTAGE = frozenset((Outcome.TRANSIENT, Outcome.UNCERTAIN))
+"""What attempts come to while the vendor is out of reach."""
+
+WORTH_REPEATING = OUTAGE | {Outcome.CONFIG}
+"""What another attempt may change."""

@@ -54,3 +54,8 @@ TRUE_WHILE: Mapping[Purpose, ReceptionState] = {
     Purpose.NO_SHOW: ReceptionState.NO_SHOW,
 }
 """The one state of a reception in which a notice is worth sending. A round passes each state at most once."""
+
+
+def is_true(purpose: Purpose, round_: int, state: ReceptionState, newest_round: int) -> bool:
+    """Whether a notice of `purpose` and `round_` is true of a reception in `state` and `newest_round`."""
+    return round_ == newest_round and TRUE_WHILE[purpose] is state

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from services.chassis.kernel import Aggregate
-from services.notification.domain.purpose import TRUE_WHILE, Purpose, ReceptionState
+from services.notification.domain.purpose import Purpose, ReceptionState, is_true
 from services.notification.domain.snapshot import Snapshot
 
 
@@ -33,14 +33,9 @@ class Reception(Aggregate):
         self.told.add(token)
         return True
 
-    def is_true(self, purpose: Purpose, round_: int) -> bool:
-        """Whether a notice for this purpose and round still tells the truth."""
-        return holds(purpose, round_, self.state, self.round)
-
-
-def holds(purpose: Purpose, round_: int, state: ReceptionState, newest_round: int) -> bool:
-    """Whether a notice of `purpose` and `round_` is true of a reception in `state` and `newest_round`."""
-    return round_ == newest_round and TRUE_WHILE[purpose] is state
+    def tells_the_truth(self, purpose: Purpose, round_: int) -> bool:
+        """Whether a notice of this purpose and round is still true."""
+        return is_true(purpose, round_, self.state, self.round)
 
 
 def token(purpose: Purpose, round_: int) -> str:

@@ -73,7 +73,8 @@ def words(snapshot: Snapshot, purpose: Purpose) -> str:
         return "back_in_line"
     if purpose is Purpose.CANCELED:
         return _CANCELED_WORDS.get(snapshot.close_reason, "canceled")
-    return purpose.value.lower()
+    name: str = purpose.value
+    return name.lower()
 
 
 def expire_at(snapshot: Snapshot, purpose: Purpose, now: datetime) -> datetime:

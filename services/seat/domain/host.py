@@ -52,16 +52,18 @@ class Host:
         """Act on news of a reception. Old news changes nothing."""
         if not seating.is_behind(news):
             return
-        freed = self._start_over(seating) if news.round > seating.round else []
+        freed: Iterable[Table] = ()
+        let_go = self._start_over(seating) if news.round > seating.round else []
         seating.note(news)
         if news.stage is Stage.REQUESTED or news.stage is Stage.WAITING:
-            self._line_up(seating)
+            freed = self._line_up(seating, let_go)
         elif news.stage is Stage.CALLED:
             self._call(seating, news)
+            freed = let_go
         elif news.stage is Stage.SEATED:
-            freed += self._seat(seating, news)
+            freed = let_go + self._seat(seating, news)
         else:
-            freed += self._let_go(seating)
+            freed = let_go + self._let_go(seating)
         self._serve(freed)
         if news.stage is Stage.REQUESTED and seating.state is State.WAITING and not seating.refused:
             seating.refuse()
@@ -136,19 +138,27 @@ class Host:
         self._recount()
         self._serve((table,))
 
-    def _line_up(self, seating: Seating) -> None:
+    def _line_up(self, seating: Seating, freed: list[Table]) -> Iterable[Table]:
+        """Let the party wait or give it a table; tells which tables may fit somebody now."""
         compatible = self._floor.mode is SeatingMode.COMPATIBLE_FIFO
-        table = self._choose(seating) if compatible and seating.state is State.WAITING else None
+        if seating.state is not State.WAITING or not compatible:
+            self._book.keep_seating(seating)
+            # what it let go of itself is for the first in line, who need not be this party
+            return self._book.tables().values() if freed else ()
+        table = self._choose(seating)
         if table:
             self._hold(seating, table, self._now + self._floor.call_timeout)
         else:
             self._book.keep_seating(seating)
+        return ()
 
     def _call(self, seating: Seating, news: ReceptionNews) -> None:
         until = news.hold_expire_at or seating.hold_expire_at or self._now + self._floor.call_timeout
         if seating.state is State.WAITING:
             # called by staff; a table that fits and is free is held all the same, else somebody could pass
-            self._hold(seating, self._free(news.table_id) or self._choose(seating), until)
+            by_hand = self._floor.mode is SeatingMode.BY_HAND
+            table = self._free(news.table_id) or (None if by_hand else self._choose(seating))
+            self._hold(seating, table, until)
         elif seating.state is State.HELD and until != seating.hold_expire_at:
             self._prolong(seating, until)
         else:

@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=63), nullable=False, comment="the reception's id"),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("store_id", sa.String(length=63), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(

@@ -1,0 +1,36 @@
+"""Management, wired up."""
+
+import grpc
+
+from services.chassis.bus import Bus
+from services.chassis.clock import Clock
+from services.chassis.service import Frame, Parts, Service
+from services.chassis.settings import Settings
+from services.management.adapters.queries import Queries
+from services.management.adapters.snapshots import read_snapshots
+from services.management.adapters.tables import metadata
+from services.management.adapters.unit_of_work import SqlUnitOfWork
+from services.management.application.reopen_store import REOPEN, reopen_store
+from services.management.entrypoints.consumer import HANDLERS
+from services.management.entrypoints.servicer import ManagementServicer
+from tabling.management.v1.management_service_pb2_grpc import add_ManagementServiceServicer_to_server
+
+
+def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SqlUnitOfWork]:
+    """The management service, ready to run."""
+    frame = Frame(settings, clock, metadata, SqlUnitOfWork)
+    servicer = ManagementServicer(frame.desk, frame.signals, Queries())
+
+    def register(server: grpc.aio.Server) -> None:
+        add_ManagementServiceServicer_to_server(servicer, server)
+
+    parts = Parts(
+        tables=metadata,
+        open_unit=SqlUnitOfWork,
+        grpc_services=("tabling.management.v1.ManagementService",),
+        register=register,
+        handlers=HANDLERS,
+        timers={REOPEN: reopen_store},
+        snapshots=read_snapshots,
+    )
+    return Service(frame, bus, parts)

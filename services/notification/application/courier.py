@@ -1,0 +1,118 @@
+"""The courier: takes a batch of notices to the vendor and brings back what became of each."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from services.notification.application.notifier import Contacts, Delivery, Notification, Notifier, Submission
+from services.notification.domain.notice import Notice, Reason, State
+from services.notification.domain.outcome import OUTAGE, Outcome, Report
+from services.notification.domain.phone import masked
+from services.notification.domain.purpose import ReceptionState
+
+Finding = Report | Reason
+"""What is known of a notice now: what an attempt came to, or why there must be none."""
+
+Newest = Mapping[str, tuple[ReceptionState, int]]
+"""State and round of receptions by id, as known now."""
+
+REQUESTS_AT_ONCE = 8
+
+GROUP_BY_ATTEMPTS = (1000, 50, 1)
+"""How many travel together, by failed attempts: one that makes the vendor stumble must not take others along."""
+
+
+class Courier:
+    """Knows the vendor and where parties can be reached; decides nothing about notices."""
+
+    def __init__(self, notifier: Notifier, contacts: Contacts) -> None:
+        self._notifier = notifier
+        self._contacts = contacts
+        self._can = notifier.capabilities()
+        self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self.batch_max = self._can.batch_max
+
+    async def look_up(self, batch: Sequence[Notice]) -> Mapping[str, str]:
+        """Phone numbers of the notices' receptions, in one question. Raises `ContactsUnavailable`."""
+        return await self._contacts.look_up([(notice.store_id, notice.reception_id) for notice in batch])
+
+    async def deliver(
+        self,
+        batch: Sequence[Notice],
+        phones: Mapping[str, str],
+        newest: Newest,
+        now: datetime,
+        doubtful_before: datetime,
+    ) -> dict[str, Finding]:
+        """Send what is still true and in time; ask first about what may have arrived already.
+
+        Attempts of notices last changed before `doubtful_before` may have been made and not written down.
+        """
+        findings: dict[str, Finding] = {}
+        to_send, to_ask = [], []
+        for notice in batch:
+            reason = notice.why_withhold(*newest[notice.reception_id], now)
+            doubtful = notice.may_have_arrived(doubtful_before)
+            forgotten = now >= notice.created_at + self._can.idempotency_window
+            if notice.state is State.SENT or (doubtful and (reason or forgotten)):
+                to_ask.append((notice, reason))
+            elif reason:
+                findings[notice.id] = reason
+            else:
+                to_send.append(notice)
+        answers = await self._ask([notice.id for notice, _ in to_ask])
+        for (notice, reason), answer in zip(to_ask, answers, strict=True):
+            if answer.outcome is None and reason is None and notice.state is State.PENDING:
+                to_send.append(notice)
+            else:
+                findings[notice.id] = self._report(answer, "") if answer.outcome or not reason else reason
+        return findings | await self._send(to_send, phones)
+
+    async def _send(self, notices: Sequence[Notice], phones: Mapping[str, str]) -> dict[str, Finding]:
+        findings: dict[str, Finding] = {n.id: Reason.NO_CONTACT for n in notices if not phones.get(n.reception_id)}
+        known = [notice for notice in notices if notice.id not in findings]
+        answers = await asyncio.gather(*(self._hand_over(group, phones) for group in _groups(known)))
+        submissions = {s.id: s for answer in answers for s in answer}
+        seen = {n.id: masked(phones[n.reception_id]) for n in known}
+        findings |= {s.id: self._report(s, seen[s.id]) for s in submissions.values()}
+        twice = [id_ for id_, s in submissions.items() if s.outcome is Outcome.DUPLICATE]
+        found = [delivery for delivery in await self._ask(twice) if delivery.outcome is not None]
+        return findings | {d.id: self._report(d, seen[d.id]) for d in found}
+
+    async def _hand_over(self, notices: Sequence[Notice], phones: Mapping[str, str]) -> list[Submission]:
+        async with self._slots:
+            return await self._notifier.send([_notification(n, phones[n.reception_id]) for n in notices])
+
+    async def _ask(self, ids: Sequence[str]) -> list[Delivery]:
+        return await asyncio.gather(*map(self._result, ids))
+
+    async def _result(self, id_: str) -> Delivery:
+        async with self._slots:
+            return await self._notifier.result(id_)
+
+    def _report(self, answer: Submission | Delivery, phone: str) -> Report:
+        outcome = answer.outcome or Outcome.UNCERTAIN
+        if outcome is Outcome.ACCEPTED and self._can.accepted_is_delivered:
+            outcome = Outcome.DELIVERED
+        return Report(outcome, answer.vendor_reference, phone)
+
+
+def _groups(notices: Sequence[Notice]) -> Iterator[Sequence[Notice]]:
+    by_attempts = [
+        [n for n in notices if min(n.attempts, len(GROUP_BY_ATTEMPTS) - 1) == attempts]
+        for attempts in range(len(GROUP_BY_ATTEMPTS))
+    ]
+    for group, size in zip(by_attempts, GROUP_BY_ATTEMPTS, strict=True):
+        yield from (group[i : i + size] for i in range(0, len(group), size))
+
+
+def out_of_reach(findings: Mapping[str, Finding]) -> bool:
+    """True when every attempt failed in the way of an outage."""
+    reports = [finding for finding in findings.values() if isinstance(finding, Report)]
+    return bool(reports) and all(report.outcome in OUTAGE for report in reports)
+
+
+def _notification(notice: Notice, phone: str) -> Notification:
+    return Notification(
+        notice.id, notice.template_code, notice.language_code, phone, notice.variables, notice.expire_at
+    )

@@ -1,0 +1,13 @@
+"""Phone numbers as people may see them."""
+
+KOREA = "+82"
+
+
+def masked(e164: str) -> str:
+    """An E.164 number with its middle hidden: `010-****-5678`; of other countries `+1******0123`."""
+    last = e164[-4:]
+    if not e164.startswith(KOREA):
+        return f"{e164[:2]}{'*' * (len(e164) - 6)}{last}"
+    national = "0" + e164[len(KOREA) :]
+    prefix = national[:2] if national.startswith("02") else national[:3]
+    return f"{prefix}-{'*' * max(3, len(national) - len(prefix) - 4)}-{last}"

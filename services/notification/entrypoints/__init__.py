@@ -1,0 +1,1 @@
+"""Ways in: events, requests of operators, and the sender's own round."""

@@ -1,0 +1,133 @@
+"""The sender: sees to it that every open notice is taken to the vendor, in batches, and settled."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from services.chassis.clock import Clock
+from services.chassis.crash import crash_point
+from services.chassis.kernel import DomainError
+from services.chassis.logs import get_logger
+from services.notification.application.courier import Courier, Finding, Newest, out_of_reach
+from services.notification.application.notifier import ContactsUnavailable
+from services.notification.domain.notice import Notice
+
+log = get_logger(__name__)
+
+BATCHES_AT_ONCE = 4
+MOST_WAITING = 20_000
+PAGE = 1000
+SWEEP = timedelta(seconds=2)
+FIRST_REST = timedelta(seconds=0.25)
+LONGEST_REST = timedelta(seconds=5)
+
+
+class Ledger(Protocol):
+    """What the sender needs of the database."""
+
+    async def due(self, now: datetime, limit: int) -> list[Notice]:
+        """Open notices whose time has come, longest due first."""
+
+    async def newest(self, notices: Sequence[Notice]) -> Newest:
+        """State and round of the notices' receptions, as known now."""
+
+    async def settle(self, findings: Mapping[str, Finding]) -> None:
+        """Write down what was found out about notices, in one transaction."""
+
+
+class Sender:
+    """Sends at least once: a PENDING row is the intent, and its id lets the vendor tell a repetition.
+
+    Notices come straight from the commit that decided them; a sweep at start and every few seconds brings
+    what a crash, an outage or a full queue left over. A lone notice leaves at once; while several keep coming,
+    batches start `pace_seconds` apart, so that they grow. While the vendor or the contacts are out of
+    reach the sender rests, and tries with one notice at a time; nobody waits for it.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, *, pace_seconds: float = 0.05) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._pace_seconds = pace_seconds
+        self._waiting: deque[Notice] = deque()
+        self._ours: set[str] = set()
+        self._wake = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._window = asyncio.Semaphore(BATCHES_AT_ONCE)
+        self._troubles = 0
+        self._started_at = clock.now()
+
+    def hand_over(self, notices: Iterable[Notice]) -> int:
+        """Take open notices; gives how many were new. What does not fit is left to the sweep."""
+        before = len(self._waiting)
+        for notice in notices:
+            if notice.id not in self._ours and len(self._waiting) < MOST_WAITING:
+                self._ours.add(notice.id)
+                self._waiting.append(notice)
+        self._wake.set()
+        return len(self._waiting) - before
+
+    async def serve(self, courier: Courier) -> None:
+        """Send until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sweep(), name="notice sweep")
+            while True:
+                await self._work_to_do()
+                await self._rest()
+                await self._window.acquire()
+                batch = self._take(1 if self._troubles else courier.batch_max)
+                group.create_task(self._process(batch, courier), name="notice batch")
+                if len(batch) > 1:
+                    await asyncio.sleep(self._pace_seconds)
+
+    async def _work_to_do(self) -> None:
+        while not self._waiting:
+            self._emptied.set()
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _rest(self) -> None:
+        if self._troubles:
+            pause = FIRST_REST * 2 ** min(self._troubles - 1, 10)
+            await self._clock.sleep_until(self._clock.now() + min(pause, LONGEST_REST))
+
+    def _take(self, most: int) -> list[Notice]:
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    async def _process(self, batch: Sequence[Notice], courier: Courier) -> None:
+        trouble = True
+        try:
+            phones = await courier.look_up(batch)
+            # looked at again right before sending: a party that sits must not be called
+            newest = await self._ledger.newest(batch)
+            findings = await courier.deliver(batch, phones, newest, self._clock.now(), self._started_at)
+            crash_point("sender.after_send")
+            await self._ledger.settle(findings)
+            trouble = out_of_reach(findings)
+        except ContactsUnavailable as error:
+            log.warning("no contacts", notices=len(batch), error=str(error))
+        except DomainError as error:
+            log.warning("notices not settled", notices=len(batch), error=error.reason)
+        except Exception as error:
+            log.error("notices not sent", notices=len(batch), exc_info=error)
+        finally:
+            # whatever is not settled is still in the ledger: the sweep brings it again
+            self._troubles = self._troubles + 1 if trouble else 0
+            self._ours.difference_update(notice.id for notice in batch)
+            self._window.release()
+
+    async def _sweep(self) -> None:
+        while True:
+            self._emptied.clear()
+            if await self._sweep_once() < PAGE:
+                await self._clock.sleep_until(self._clock.now() + SWEEP)
+            else:
+                await self._emptied.wait()
+
+    async def _sweep_once(self) -> int:
+        try:
+            return self.hand_over(await self._ledger.due(self._clock.now(), PAGE + len(self._ours)))
+        except DomainError as error:
+            log.warning("ledger not swept", error=error.reason)
+            return 0

@@ -1,0 +1,9 @@
+"""Runs reception as a process of its own."""
+
+import sys
+
+from services.chassis import process
+from services.reception.app import build
+
+if __name__ == "__main__":
+    sys.exit(process.main("reception", build, consumers=("seat", "management", "notification", "dashboard")))

@@ -1,0 +1,1 @@
+"""Tables, repositories, messages and the question to seat."""

@@ -1,0 +1,77 @@
+"""Reads: straight from the tables, with places from memory."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, select, tuple_
+
+from services.chassis.messages import Message
+from services.reception.adapters.line_view import LineView
+from services.reception.adapters.messages import snapshot_message
+from services.reception.adapters.rows import line_from_row, reception_from_row
+from services.reception.adapters.tables import OF_CUSTOMER, lines, receptions
+from services.reception.domain.reception import Reception, State
+
+SNAPSHOTS = 200
+
+
+def one_reception(connection: Connection, store_id: str, reception_id: str) -> Reception | None:
+    """A store's reception, or None."""
+    statement = select(receptions).where(receptions.c.id == reception_id, receptions.c.store_id == store_id)
+    row = connection.execute(statement).mappings().first()
+    return None if row is None else reception_from_row(row)
+
+
+def page_of_receptions(
+    connection: Connection,
+    *,
+    store_id: str | None,
+    customer_id: str | None,
+    states: Sequence[State],
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Reception]:
+    """Receptions by age, of a store or a customer or both; no states means all."""
+    columns = receptions.c
+    statement: Select[tuple[object, ...]] = select(receptions)
+    if store_id is not None:
+        statement = statement.where(columns.store_id == store_id)
+    if customer_id is not None:
+        statement = statement.where(OF_CUSTOMER, columns.customer_id == customer_id)
+    if states:
+        statement = statement.where(columns.state.in_([state.value for state in states]))
+    if after is not None:
+        statement = statement.where(tuple_(columns.created_at, columns.id) > tuple_(*after))
+    rows = connection.execute(statement.order_by(columns.created_at, columns.id).limit(limit)).mappings()
+    return [reception_from_row(row) for row in rows]
+
+
+def store_is_known(connection: Connection, store_id: str) -> bool:
+    """Whether management has told of a store."""
+    statement = select(lines.c.id).where(lines.c.id == store_id, lines.c.store_version > 0)
+    return connection.execute(statement).first() is not None
+
+
+def contacts(connection: Connection, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Name, phone and language of receptions given as (store, id) that have a phone."""
+    columns = receptions.c
+    stores = {reception_id: store_id for store_id, reception_id in names}
+    statement = select(columns.store_id, columns.id, columns.phone, columns.language_code).where(
+        columns.id.in_(list(stores)), columns.phone != ""
+    )
+    return [
+        (f"stores/{store_id}/receptions/{reception_id}", phone, language)
+        for store_id, reception_id, phone, language in connection.execute(statement)
+        if stores[reception_id] == store_id
+    ]
+
+
+def snapshots(view: LineView, connection: Connection, after: str | None) -> tuple[list[Message], str | None]:
+    """The next receptions as events, by id, and where to go on."""
+    statement = select(receptions).where(receptions.c.id > (after or "")).order_by(receptions.c.id)
+    found = [reception_from_row(row) for row in connection.execute(statement.limit(SNAPSHOTS)).mappings()]
+    stores = {reception.store_id for reception in found}
+    of_stores = connection.execute(select(lines).where(lines.c.id.in_(stores))).mappings()
+    line_of = {row["id"]: line_from_row(row) for row in of_stores}
+    page = [snapshot_message(r, line_of[r.store_id], view.standing(r)) for r in found]
+    return page, found[-1].id if len(found) == SNAPSHOTS else None

@@ -1,0 +1,125 @@
+"""The question to seat: asked by many joins at once, answered in one call."""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import grpc
+
+from services.chassis.logs import get_logger
+from tabling.seat.v1.seat_service_pb2 import CheckSeatsRequest, SeatAnswer, SeatQuestion
+from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceStub
+
+if TYPE_CHECKING:
+    from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceAsyncStub
+
+log = get_logger(__name__)
+
+DEADLINE_SECONDS = 0.3
+MOST_QUESTIONS = 1000
+FAILURES_TO_SKIP = 5
+SKIP_SECONDS = 1.0
+
+OPTIONS = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
+class Question(NamedTuple):
+    """What several joins may ask in the same words."""
+
+    store_id: str
+    party_size: int
+    section: str
+
+
+class CheckSeats:
+    """Asks seat whether a table fits. Whoever asks while a call is under way travels with the next one.
+
+    Nobody waits longer than the deadline: no answer means no table. After some failures in a row nobody asks
+    for a moment, so that an ailing seat costs a join nothing.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._waiting: deque[tuple[Question, asyncio.Future[bool]]] = deque()
+        self._wake = asyncio.Event()
+        self._failures = 0
+        self._skip_until = 0.0
+
+    async def fit(self, store_id: str, party_size: int, section: str) -> bool:
+        """Whether a free table fits that nobody in line could use. False when nobody knows."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._skip_until:
+            return False
+        future: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append((Question(store_id, party_size, section), future))
+        self._wake.set()
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await future
+        except TimeoutError:
+            return False
+
+    async def serve(self) -> None:
+        """Ask until cancelled."""
+        async with grpc.aio.insecure_channel(self._target, options=OPTIONS) as channel:
+            stub: SeatServiceAsyncStub = SeatServiceStub(channel)
+            while True:
+                while self._waiting:
+                    await self._ask(stub)
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _ask(self, stub: "SeatServiceAsyncStub") -> None:
+        asked: dict[Question, list[asyncio.Future[bool]]] = {}
+        while self._waiting and len(asked) < MOST_QUESTIONS:
+            question, future = self._waiting.popleft()
+            if not future.done():
+                asked.setdefault(question, []).append(future)
+        if not asked:
+            return
+        answers = await self._answers(stub, list(asked))
+        for futures, answer in zip(asked.values(), answers, strict=True):
+            for future in futures:
+                if not future.done():
+                    future.set_result(answer)
+
+    async def _answers(self, stub: "SeatServiceAsyncStub", questions: list[Question]) -> list[bool]:
+        request = CheckSeatsRequest(
+            questions=[
+                SeatQuestion(store=f"stores/{q.store_id}", party_size=q.party_size, section=q.section)
+                for q in questions
+            ]
+        )
+        try:
+            answers = [answer.available for answer in await _twice(stub, request)]
+            if len(answers) != len(questions):
+                raise ValueError(f"{len(answers)} answers to {len(questions)} questions")
+        except (grpc.aio.AioRpcError, TimeoutError, ValueError) as error:
+            self._failed(error)
+            return [False] * len(questions)
+        self._failures = 0
+        return answers
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        code = error.code().name if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__
+        log.warning("seat gave no answer", error=code, failures=self._failures)
+        if self._failures >= FAILURES_TO_SKIP:
+            self._skip_until = asyncio.get_running_loop().time() + SKIP_SECONDS
+
+
+async def _twice(stub: "SeatServiceAsyncStub", request: CheckSeatsRequest) -> list[SeatAnswer]:
+    """Call, once more when seat could not be reached, within one deadline."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + DEADLINE_SECONDS
+    try:
+        response = await stub.CheckSeats(request, timeout=DEADLINE_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE or loop.time() >= ends:
+            raise
+        response = await stub.CheckSeats(request, timeout=ends - loop.time())
+    return list(response.answers)

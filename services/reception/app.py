@@ -1,0 +1,66 @@
+"""The composition root of reception."""
+
+from collections.abc import Collection
+from functools import partial
+
+import grpc
+
+from services.chassis.bus import Bus
+from services.chassis.clock import Clock
+from services.chassis.service import Frame, Parts, Service
+from services.chassis.settings import Settings
+from services.reception.adapters.line_view import LineView
+from services.reception.adapters.live import Live
+from services.reception.adapters.queries import snapshots
+from services.reception.adapters.seats import CheckSeats
+from services.reception.adapters.tables import metadata
+from services.reception.adapters.unit_of_work import ReceptionUnitOfWork
+from services.reception.application.change_store import DAY_END, SEND_HOME
+from services.reception.application.clear_line import end_day, send_home
+from services.reception.application.close_books import close_books
+from services.reception.entrypoints.consumer import HANDLERS
+from services.reception.entrypoints.contacts import ContactServicer
+from services.reception.entrypoints.servicer import ReceptionServicer
+from tabling.reception.v1 import contact_service_pb2, reception_service_pb2
+from tabling.reception.v1.contact_service_pb2_grpc import add_ContactServiceServicer_to_server
+from tabling.reception.v1.reception_service_pb2_grpc import add_ReceptionServiceServicer_to_server
+
+PHONE_COUNTRIES = ("KR",)
+
+
+def build(
+    settings: Settings, bus: Bus, clock: Clock, *, phone_countries: Collection[str] = PHONE_COUNTRIES
+) -> Service[ReceptionUnitOfWork]:
+    """Reception, ready to run. `phone_countries`: ISO 3166 codes of the countries whose numbers are taken."""
+    view = LineView()
+    open_unit = partial(ReceptionUnitOfWork, view=view, at_end=close_books)
+    frame = Frame(settings, clock, metadata, open_unit)
+    live = Live(frame.desk, frame.signals, view)
+    frame.on_commit.append(live.committed)
+    seats = CheckSeats(settings.upstreams["seat"])
+    receptions = ReceptionServicer(
+        frame.desk, live, seats, countries=phone_countries, heartbeat_seconds=settings.heartbeat_seconds
+    )
+
+    def register(server: grpc.aio.Server) -> None:
+        add_ReceptionServiceServicer_to_server(receptions, server)
+        add_ContactServiceServicer_to_server(ContactServicer(live), server)
+
+    async def load_view() -> None:
+        await frame.lane.run(lambda uow: None, bounded=False)
+
+    parts = Parts(
+        tables=metadata,
+        open_unit=open_unit,
+        grpc_services=tuple(
+            module.DESCRIPTOR.services_by_name[name].full_name
+            for module, name in ((reception_service_pb2, "ReceptionService"), (contact_service_pb2, "ContactService"))
+        ),
+        register=register,
+        handlers=HANDLERS,
+        timers={SEND_HOME: send_home, DAY_END: end_day},
+        snapshots=partial(snapshots, view),
+        loops=(seats.serve,),
+        before_start=load_view,
+    )
+    return Service(frame, bus, parts)

@@ -1,0 +1,1 @@
+"""Receptions, lines and customers: what may happen to them. Standard library and the kernel only."""

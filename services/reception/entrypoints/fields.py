@@ -1,0 +1,112 @@
+"""Checks of reception's requests."""
+
+import re
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+from services.chassis import fields, paging
+from services.chassis.kernel import invalid
+from services.reception.application.create_reception import CreateReception
+from services.reception.domain.phone import customer_key
+from services.reception.domain.reception import Contact
+from tabling.reception.v1 import reception_service_pb2 as pb
+
+LARGEST_PARTY = 100
+LONGEST_SECTION = 40
+LONGEST_WAIT = timedelta(seconds=2)
+LANGUAGES = ("ko", "en")
+
+_DIALED = re.compile(r"(?:\+|0)[0-9](?:[0-9 -]{3,28})[0-9]", re.ASCII)
+# nearly every number is one of these; the library takes as long as the rest of a join
+_MOBILE = re.compile(r"(?:0|\+82)(10[0-46-9][0-9]{7})", re.ASCII)
+_KINDS = frozenset(
+    {
+        PhoneNumberType.MOBILE,
+        PhoneNumberType.FIXED_LINE,
+        PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        PhoneNumberType.VOIP,
+        PhoneNumberType.PERSONAL_NUMBER,
+    }
+)
+
+
+def to_create(request: pb.CreateReceptionRequest, reception_id: str, countries: Collection[str]) -> CreateReception:
+    """The command in a request, before seat was asked. Raises `NotFound` or `InvalidField`."""
+    (store_id,) = fields.name_parts(request.parent, "stores/*")
+    if not request.HasField("reception"):
+        raise invalid("reception", "is required")
+    asked = request.reception
+    customer = fields.optional_name("customer", asked.customer, "customers/*")
+    customer_id = customer[0] if customer else ""
+    number = phone(asked.phone, countries)
+    language = fields.one_of("language_code", asked.language_code, LANGUAGES, "ko")
+    return CreateReception(
+        id=reception_id,
+        store_id=store_id,
+        party_size=fields.whole("party_size", asked.party_size, least=1, most=LARGEST_PARTY),
+        section=fields.text("section", asked.section, longest=LONGEST_SECTION),
+        contact=Contact(customer_id, customer_key(customer_id, number), number, language),
+        seats_fit=False,
+    )
+
+
+def phone(value: str, countries: Collection[str]) -> str:
+    """A phone number as E.164, empty when none is given. Raises `InvalidField`."""
+    if not value:
+        return ""
+    if not _DIALED.fullmatch(value):
+        raise invalid(
+            "phone", "must be digits, with + and the country or with a leading 0; hyphens and spaces are fine"
+        )
+    compact = value.replace("-", "").replace(" ", "")
+    if "KR" in countries and (mobile := _MOBILE.fullmatch(compact)):
+        return f"+82{mobile[1]}"
+    return _parsed(compact, countries)
+
+
+def wait_seconds(request: pb.CreateReceptionRequest) -> float:
+    """How long the caller wants to wait for a promised table."""
+    if not request.HasField("wait"):
+        return 0.0
+    return fields.span("wait", request.wait, least=timedelta(), most=LONGEST_WAIT).total_seconds()
+
+
+def parties(value: int) -> int:
+    """How many parties to let go first."""
+    return fields.whole("parties", value, least=1, most=2**31 - 1)
+
+
+def position(request: pb.ListReceptionsRequest) -> tuple[datetime, str] | None:
+    """Where a list goes on: the time and id of the last reception seen."""
+    found = paging.page_position(request, request.page_token)
+    if found is None:
+        return None
+    match found:
+        case [int(micros), str(reception_id)] if 0 <= micros < 2**57:
+            return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros), reception_id
+    raise invalid("page_token", "is not a token of this list")
+
+
+def token(request: pb.ListReceptionsRequest, last: Any) -> str:
+    """The token of the page after the reception `last`."""
+    micros = (last.created_at - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+    return paging.page_token(request, [micros, last.id])
+
+
+def _parsed(value: str, countries: Collection[str]) -> str:
+    try:
+        number = phonenumbers.parse(value, "KR")
+    except phonenumbers.NumberParseException:
+        raise invalid("phone", "is not a phone number") from None
+    region = phonenumbers.region_code_for_number(number)
+    if region is None or not phonenumbers.is_valid_number_for_region(number, region):
+        raise invalid("phone", "is not a phone number")
+    if region not in countries:
+        raise invalid("phone", f"must be a number of {', '.join(sorted(countries))}")
+    if phonenumbers.number_type(number) not in _KINDS:
+        raise invalid("phone", "is not a number that people have")
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)

@@ -1,0 +1,64 @@
+"""What the servicers are handed: reading, and following what changes."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from services.reception.application.ports import Standing
+from services.reception.application.ports import UnitOfWork as Work
+from services.reception.domain.line import Line
+from services.reception.domain.reception import Reception, State
+
+
+class UnitOfWork(Work, Protocol):
+    """A transaction that can tell where a reception stands."""
+
+    def standing(self, reception: Reception) -> Standing:
+        """Where a reception stands, as this transaction sees it."""
+
+
+class Followed(Protocol):
+    """One reception that is followed."""
+
+    async def changed(self, seconds: float) -> bool:
+        """True when the reception, or who is ahead of it, changed within `seconds`."""
+
+    async def changed_itself(self, seconds: float) -> bool:
+        """True when the reception changed within `seconds`."""
+
+    async def read(self) -> Reception | None:
+        """The reception as it is now."""
+
+
+class Reads(Protocol):
+    """The read side."""
+
+    def line(self, store_id: str) -> Line | None:
+        """A store's line as committed; not to be changed."""
+
+    def standing(self, reception: Reception) -> Standing:
+        """Where a reception stands, as committed."""
+
+    async def store_is_known(self, store_id: str) -> bool:
+        """Whether management has told of a store."""
+
+    async def one(self, store_id: str, reception_id: str) -> Reception | None:
+        """A store's reception, or None."""
+
+    async def page(
+        self,
+        *,
+        store_id: str | None,
+        customer_id: str | None,
+        states: Sequence[State],
+        after: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[Reception]:
+        """Receptions by age."""
+
+    async def contacts(self, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
+        """Name, phone and language of those of (store, reception) that have a phone."""
+
+    def follow(self, store_id: str, reception_id: str) -> AbstractContextManager[Followed]:
+        """Follow one reception; nothing that changes after this call is missed."""

@@ -1,0 +1,85 @@
+"""What is read from the floor, straight from the tables."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from services.seat.adapters import tables as sql
+from services.seat.adapters.rows import floor_from_row, table_from_row
+from services.seat.domain.floor import SeatingMode
+from services.seat.domain.table import TableState
+from services.seat.wire import availability_to_pb, table_to_pb
+from tabling.seat.v1.table_pb2 import Availability, Table
+
+Question = tuple[str, int, str]
+"""Store's id, party size, section wished for."""
+
+_STORES: Any = bindparam("stores", expanding=True)
+
+_ASSIGNING = select(sql.floors.c.id, sql.floors.c.mode).where(
+    sql.floors.c.id.in_(_STORES), sql.floors.c.tables_free > 0, sql.floors.c.mode != SeatingMode.BY_HAND.name
+)
+_WITH_LINE = select(sql.floors.c.id).where(
+    sql.floors.c.id.in_(_STORES),
+    select(1).where(sql.seatings.c.store_id == sql.floors.c.id, sql.waiting).correlate(sql.floors).exists(),
+)
+_LARGEST_FREE = (
+    select(sql.tables.c.store_id, sql.tables.c.section, func.max(sql.tables.c.capacity))
+    .where(sql.tables.c.store_id.in_(_STORES), sql.tables.c.state == TableState.FREE.name)
+    .group_by(sql.tables.c.store_id, sql.tables.c.section)
+)
+
+
+def check_seats(connection: Connection, questions: Sequence[Question]) -> list[bool]:
+    """For each question whether a free table fits that nobody in line could use.
+
+    A compatible line needs no look at the line: whoever waits in it fits no free table.
+    """
+    largest = _largest_free(connection, {store for store, _, _ in questions})
+    return [_fits(largest.get(store, {}), party_size, section) for store, party_size, section in questions]
+
+
+def _largest_free(connection: Connection, stores: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+    """Capacity of the largest free table by store and section, of stores that would give it to a newcomer."""
+    modes = {store: SeatingMode[mode] for store, mode in connection.execute(_ASSIGNING, {"stores": list(stores)})}
+    strict = [store for store, mode in modes.items() if mode is SeatingMode.STRICT_FIFO]
+    if strict:
+        for (store,) in connection.execute(_WITH_LINE, {"stores": strict}):
+            del modes[store]
+    largest: dict[str, dict[str, int]] = {store: {} for store in modes}
+    if largest:
+        for store, section, capacity in connection.execute(_LARGEST_FREE, {"stores": list(largest)}):
+            largest[store][section] = capacity
+    return largest
+
+
+def _fits(largest: Mapping[str, int], party_size: int, section: str) -> bool:
+    capacity = largest.get(section, 0) if section else max(largest.values(), default=0)
+    return party_size <= capacity
+
+
+def table(connection: Connection, store_id: str, table_id: str) -> Table | None:
+    """One table."""
+    row = connection.execute(select(sql.tables).where(sql.tables.c.id == f"{store_id}/{table_id}")).mappings().first()
+    return table_to_pb(table_from_row(row)) if row else None
+
+
+def tables(connection: Connection, store_id: str, after: str, limit: int) -> list[Table] | None:
+    """A store's tables with ids behind `after`, in order; None when the store is unknown."""
+    if availability(connection, store_id) is None:
+        return None
+    columns = sql.tables.c
+    statement = (
+        select(sql.tables)
+        .where(columns.store_id == store_id, columns.table_id > after)
+        .order_by(columns.table_id)
+        .limit(limit)
+    )
+    return [table_to_pb(table_from_row(row)) for row in connection.execute(statement).mappings()]
+
+
+def availability(connection: Connection, store_id: str) -> Availability | None:
+    """A store's free seats; None when the store is unknown."""
+    row = connection.execute(select(sql.floors).where(sql.floors.c.id == store_id)).mappings().first()
+    return availability_to_pb(floor_from_row(row)) if row else None

@@ -1,0 +1,121 @@
+"""A real gateway before real gRPC servers that answer by rule, and the ways to ask it."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import yarl
+
+from services.embedded.gateway import Gateway, GatewaySettings
+from services.embedded.gateway_routes import PUBLIC
+from tests.e2e.upstream import Upstream
+
+DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "tabling.pb"
+T = TypeVar("T")
+ORIGIN = "https://app.tabling.example"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: status, headers with lower-case names, and the body's text."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def reason(self) -> str:
+        """The reason of the error's only ErrorInfo, once its shape is found to be the common one."""
+        assert self.headers["content-type"] == "application/json", self
+        assert set(self.json) == {"code", "message", "details"}, self
+        [info] = self.json["details"]
+        assert info["@type"] == "type.googleapis.com/google.rpc.ErrorInfo", self
+        assert info["metadata"] == {}, self
+        assert self.json["message"], self
+        return f"{info['domain']} {info['reason']} {self.json['code']}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A gateway, what is behind it, and HTTP to both its doors."""
+
+    gateway: Gateway
+    upstream: Upstream
+    http: aiohttp.ClientSession
+
+    async def ask(self, method: str, path: str, **options: Any) -> Answer:
+        """One request to the gateway; the path goes out exactly as given."""
+        url = yarl.URL(self.gateway.url + path, encoded=True)
+        async with self.http.request(method, url, **options) as answer:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return Answer(answer.status, headers, await answer.text())
+
+    async def get(self, path: str, **options: Any) -> Answer:
+        return await self.ask("GET", path, **options)
+
+    async def stat(self, name: str) -> int:
+        """One of Envoy's own counters of the reception service's cluster."""
+        full = f"cluster.reception.{name}"
+        async with self.http.get(f"{self.gateway.admin_url}/stats?filter={full}$") as answer:
+            text = await answer.text()
+        return int(text.rpartition(": ")[2] or 0)
+
+
+def settings_for(upstream_port: int, **options: Any) -> GatewaySettings:
+    """Settings of a gateway on a free port before one upstream that plays all services."""
+    defaults: dict[str, Any] = {
+        "descriptors": DESCRIPTORS,
+        "upstreams": dict.fromkeys(PUBLIC, f"127.0.0.1:{upstream_port}"),
+        "listen_port": 0,
+        "cors_origins": (ORIGIN,),
+    }
+    return GatewaySettings(**(defaults | options))
+
+
+@asynccontextmanager
+async def gateway_before_an_upstream(folder: Path, **options: Any) -> AsyncIterator[Asked]:
+    """A gateway and its upstream for the length of the block."""
+    async with (
+        Upstream() as upstream,
+        Gateway(settings_for(upstream.port, **options), folder) as gateway,
+        session() as http,
+    ):
+        yield Asked(gateway, upstream, http)
+
+
+def session() -> aiohttp.ClientSession:
+    """An HTTP session in which nothing takes longer than a test should."""
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+
+
+async def raw(port: int, request: bytes) -> bytes:
+    """What the gateway says to these very bytes, until it closes or its JSON is complete."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    heard = b""
+    try:
+        async with asyncio.timeout(5):
+            while not heard.endswith(b"}\n") and (part := await reader.read(65536)):
+                heard += part
+    finally:
+        writer.close()
+    return heard
+
+
+async def eventually(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], seconds: float = 10) -> T:
+    """Ask until the answer is as wanted; fails with what was seen last."""
+    limit = time.monotonic() + seconds
+    while not wanted(seen := await probe()):
+        assert time.monotonic() < limit, f"still {seen!r} after {seconds} s"
+        await asyncio.sleep(0.03)
+    return seen
