@@ -150,8 +150,12 @@ class Callers:
         _, connection = await loop.create_connection(
             lambda: Connection(self._block, slots, self._take, self._answered, self._read), *self._address
         )
-        async with asyncio.timeout(RECONNECT_SECONDS):
-            await connection.ready
+        try:
+            async with asyncio.timeout(RECONNECT_SECONDS):
+                await connection.ready
+        except BaseException:
+            connection.close()
+            raise
         self._live.add(connection)
         return connection
 

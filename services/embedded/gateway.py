@@ -127,7 +127,8 @@ class Gateway:
     @property
     def url(self) -> str:
         """Where callers find it."""
-        return f"http://{self._settings.listen_host}:{self.port}"
+        host = self._settings.listen_host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def admin_url(self) -> str:

@@ -122,7 +122,7 @@ class House:
             return next((order for order in self.orders_told(fact) if order.name == order_name), None)
 
         order = await eventually(found)
-        assert order is not None
+        assert isinstance(order, Order)
         return order
 
 

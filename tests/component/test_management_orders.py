@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
 
+from services.chassis.paging import page_token
 from services.chassis.testing import eventually
 from tabling.management.v1 import management_service_pb2 as pb
 from tabling.management.v1.order_pb2 import Order
@@ -195,6 +195,16 @@ async def test_a_table_is_free_again_when_its_party_has_left(tmp_path: Path) -> 
         assert seated.table == WINDOW
 
 
+async def test_of_two_parties_shown_to_one_table_at_once_one_sits(tmp_path: Path) -> None:
+    async with management(tmp_path) as house:
+        await house.open_store()
+        await house.table_is(WINDOW)
+        names = [await house.join(f"r{number}") for number in range(8)]
+        calls = [house.stub.SeatOrder(pb.SeatOrderRequest(name=name, table=WINDOW)) for name in names]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert sum(isinstance(answer, Order) for answer in answers) == 1
+
+
 @pytest.mark.parametrize(
     ("table", "facts", "code", "reason"),
     [
@@ -377,6 +387,10 @@ async def test_a_page_token_continues_its_own_list_only(tmp_path: Path) -> None:
             pb.ListOrdersRequest(parent="stores/sushi", states=[Order.CALLED], page_token=token),
             pb.ListOrdersRequest(parent="stores/sushi", page_token=token[:-2] + "AA"),
         ):
+            assert (await refusal(house.stub.ListOrders(request))).fields == ("page_token",)
+        for position in ([1, 2], ["never", "r1"], ["2026-03-02"], [["x"], "y"]):
+            request = pb.ListOrdersRequest(parent="stores/sushi")
+            request.page_token = page_token(request, position)
             assert (await refusal(house.stub.ListOrders(request))).fields == ("page_token",)
         wrong = pb.ListOrdersRequest(parent="stores/sushi", states=[Order.CALLED, Order.STATE_UNSPECIFIED])
         assert (await refusal(house.stub.ListOrders(wrong))).fields == ("states",)

@@ -169,6 +169,13 @@ async def test_an_update_to_the_same_changes_nothing(tmp_path: Path) -> None:
         assert await update(house) == created
 
 
+async def test_an_empty_mask_means_what_is_set(tmp_path: Path) -> None:
+    async with management(tmp_path) as house:
+        await create(house)
+        request = pb.UpdateStoreRequest(store=Store(name=SUSHI, max_waiting=5), update_mask=FieldMask())
+        assert (await house.stub.UpdateStore(request)).max_waiting == 5
+
+
 @pytest.mark.parametrize("path", ["nope", "state", "create_time", "reopen_time.seconds", "version"])
 async def test_a_mask_of_what_cannot_be_changed_is_refused(tmp_path: Path, path: str) -> None:
     async with management(tmp_path) as house:

@@ -1,7 +1,10 @@
 """A real gateway before real gRPC servers that answer by rule, and the ways to ask it."""
 
 import asyncio
+import contextlib
 import json
+import random
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -119,3 +122,12 @@ async def eventually(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], bo
         assert time.monotonic() < limit, f"still {seen!r} after {seconds} s"
         await asyncio.sleep(0.03)
     return seen
+
+
+def quiet_port() -> int:
+    """A free port that the system gives to nobody else: outside the range of outgoing connections."""
+    for port in random.sample(range(10_000, 30_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")

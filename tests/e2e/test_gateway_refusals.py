@@ -98,7 +98,7 @@ async def test_a_query_that_does_not_fit_the_message_is_malformed(asked: Asked, 
 @pytest.mark.parametrize(
     "body",
     [
-        *("{", "{bad", '{"partySize":1}x', '{"partySize":1}{}', "null", "[]", '"x"', "7", "\x00", "<x/>"),
+        *("{", "{bad", '{"partySize":1}x', '{"partySize":1}{}', "[]", '"x"', "7", "\x00", "<x/>"),
         *('{"partySize":NaN}', '{"partySize":1e400}', '{"partySize":"a"}', '{"partySize":1.5}'),
         *('{"partySize":true}', '{"partySize":{}}', '{"partySize":2147483648}', '{"state":"NOPE"}'),
         *('{"createTime":"yesterday"}', '{"createTime":"10000-01-01T00:00:00Z"}', '{"customer":"\\ud800"}'),
@@ -108,6 +108,12 @@ async def test_a_query_that_does_not_fit_the_message_is_malformed(asked: Asked, 
 )
 async def test_a_body_that_is_not_the_message_is_malformed(asked: Asked, body: str | bytes) -> None:
     assert_refused(await asked.ask("POST", RECEPTIONS, data=body), 400, "MALFORMED_REQUEST", 3)
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("body", ["null", "[]", '"x"', "7"])
+async def test_a_body_that_is_the_whole_message_must_be_an_object(asked: Asked, body: str) -> None:
+    assert_refused(await asked.ask("POST", "/v1/stores/s1:open", data=body), 400, "MALFORMED_REQUEST", 3)
 
 
 @pytest.mark.usefixtures("untouched")
@@ -205,6 +211,14 @@ async def test_a_json_caller_has_a_deadline_that_it_can_only_shorten(
     assert 0 < left <= most
 
 
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("header", ["0S", "1n", "1u", "15m", "-5S", "-1m"])
+async def test_a_deadline_that_is_as_good_as_over_begins_nothing(asked: Asked, header: str) -> None:
+    for _ in range(20):
+        answer = await asked.get(f"{RECEPTIONS}/r1", headers={"grpc-timeout": header})
+        assert_refused(answer, 504, "TIMEOUT", 4)
+
+
 async def test_malformed_requests_never_eject_a_service(asked: Asked) -> None:
     """Not even fifty of each: with two hosts a stranger could otherwise switch both off."""
     shapes: list[tuple[str, dict[str, Any]]] = [
@@ -213,6 +227,7 @@ async def test_malformed_requests_never_eject_a_service(asked: Asked) -> None:
         (f"{RECEPTIONS}?nope=1", {}),
         (f"{RECEPTIONS}/missing", {}),
         (f"{RECEPTIONS}/slow", {"headers": {"grpc-timeout": "5m"}}),
+        (f"{RECEPTIONS}/slow", {"headers": {"grpc-timeout": "-5m"}}),
     ]
     for path, options in shapes:
         for _ in range(50):

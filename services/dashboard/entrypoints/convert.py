@@ -92,7 +92,8 @@ def reception_row(reception: ReceptionSnapshot) -> ReceptionRow:
 
 def line_row(line: LineSummary) -> LineRow:
     """A line's figures."""
-    return LineRow(line.store[7:], line.version, line.parties_waiting, line.pace_seconds)
+    _, store = line.store.split("/")
+    return LineRow(store, line.version, line.parties_waiting, line.pace_seconds)
 
 
 def order_row(order: Order) -> OrderRow:

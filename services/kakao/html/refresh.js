@@ -22,7 +22,7 @@
   }
 
   const again = () => refresh().catch(() => {}).finally(() => setTimeout(again, 1500));
+  addEventListener("load", toEnd);
   document.addEventListener("visibilitychange", () => refresh().catch(() => {}));
-  toEnd();
   again();
 })();

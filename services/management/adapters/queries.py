@@ -1,12 +1,12 @@
 """Reads: rows straight into answers."""
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
-from services.chassis.kernel import NotFound
+from services.chassis.kernel import NotFound, invalid
 from services.chassis.paging import page_position, page_size, page_token
 from services.management.adapters.tables import orders, stores
 from services.management.wire import fill_order, fill_store, order_to_pb, store_to_pb
@@ -32,10 +32,9 @@ class Queries:
     def stores(self, request: pb.ListStoresRequest) -> Callable[[Connection], pb.ListStoresResponse]:
         """A page of stores, by id."""
         size = page_size(request.page_size)
-        position = page_position(request, request.page_token)
         statement = select(stores).order_by(stores.c.id).limit(size + 1)
-        if position:
-            statement = statement.where(stores.c.id > position[0])
+        if position := page_position(request, request.page_token):
+            statement = statement.where(stores.c.id > str(position[0]))
 
         def query(connection: Connection) -> pb.ListStoresResponse:
             found = connection.execute(statement).all()
@@ -71,7 +70,7 @@ class Queries:
         if states:
             statement = statement.where(orders.c.state.in_(states))
         if position := page_position(request, request.page_token):
-            statement = statement.where(age > (datetime.fromisoformat(position[0]), position[1]))
+            statement = statement.where(age > _after(position))
 
         def query(connection: Connection) -> pb.ListOrdersResponse:
             self.store(store_id)(connection)
@@ -84,6 +83,14 @@ class Queries:
             return answer
 
         return query
+
+
+def _after(position: list[Any]) -> tuple[datetime, str]:
+    try:
+        created_at, order_id = position
+        return datetime.fromisoformat(created_at).astimezone(UTC), str(order_id)
+    except (ValueError, TypeError, OverflowError):
+        raise invalid("page_token", "is not a token of this list") from None
 
 
 def _position(row: Any) -> list[str]:

@@ -179,7 +179,8 @@ class Order(Aggregate):
             if restored or STAGE[image] > IN_LINE:
                 self._become(image)
             self.round = max(self.round, seen.round)
-            self.table_name, self.hold_expires_at = seen.table_name, seen.hold_expires_at
+            self.table_name = seen.table_name
+            self.hold_expires_at = seen.hold_expires_at if image is OrderState.CALLED else None
             self.called_at, self.seated_at, self.closed_at = seen.called_at, seen.seated_at, seen.closed_at
         return True
 

@@ -80,7 +80,7 @@ def parse_fields(store: Store, paths: Iterable[str]) -> dict[str, Any]:
     given = {field.name for field, _ in store.ListFields()}
     values: dict[str, Any] = {}
     violations: list[Violation] = []
-    for path in paths:
+    for path in dict.fromkeys(paths):
         try:
             values |= PARSERS[path](store) if path in given or "." in path else _unset(path)
         except InvalidField as error:

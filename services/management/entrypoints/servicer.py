@@ -10,6 +10,7 @@ from services.chassis.fields import identifier, moment, span, text, whole
 from services.chassis.interceptor import deadline
 from services.chassis.kernel import new_id
 from services.chassis.signals import Signals, wait_for
+from services.chassis.unit_of_work import Needs
 from services.management.application.accept_order import AcceptOrder, accept_order
 from services.management.application.call_next_order import CallNextOrder, call_next_order
 from services.management.application.call_order import CallOrder, call_order
@@ -37,7 +38,6 @@ from tabling.management.v1 import management_service_pb2_grpc as grpc_pb
 from tabling.management.v1.order_pb2 import Order
 from tabling.management.v1.store_pb2 import Store
 
-C = TypeVar("C")
 T = TypeVar("T")
 
 Query = Callable[[Any], T]
@@ -47,6 +47,24 @@ LONGEST_REASON = 200
 LONGEST_SECTION = 80
 # left of the caller's deadline for the answer itself
 ANSWER_SECONDS = 0.05
+
+
+class StoreCommand(Protocol):
+    """A command about one store."""
+
+    @property
+    def store_id(self) -> str: ...
+
+
+class OrderCommand(StoreCommand, Protocol):
+    """A command about one order."""
+
+    @property
+    def order_id(self) -> str: ...
+
+
+OfStore = TypeVar("OfStore", bound=StoreCommand)
+OfOrder = TypeVar("OfOrder", bound=OrderCommand)
 
 
 class Queries(Protocol):
@@ -76,7 +94,7 @@ class ManagementServicer(grpc_pb.ManagementServiceServicer):
         self._queries = queries
 
     async def CreateStore(self, request: pb.CreateStoreRequest, context: Any) -> Store:
-        values = fields.parse_fields(request.store, {"display_name", *fields.given_fields(request.store)})
+        values = fields.parse_fields(request.store, ["display_name", *fields.given_fields(request.store)])
         store = identifier("store_id", request.store_id, shortest=3) if request.store_id else new_id()
         return await self._store(request, create_store, CreateStore(store, Profile(**values)))
 
@@ -88,7 +106,7 @@ class ManagementServicer(grpc_pb.ManagementServiceServicer):
 
     async def UpdateStore(self, request: pb.UpdateStoreRequest, context: Any) -> Store:
         store = fields.store_id(request.store.name)
-        if request.HasField("update_mask"):
+        if request.update_mask.paths:
             paths = fields.masked_fields(request.update_mask.paths)
         else:
             paths = fields.given_fields(request.store)
@@ -140,12 +158,14 @@ class ManagementServicer(grpc_pb.ManagementServiceServicer):
         return await self._order(request, decline_order, DeclineOrder(store, order, _reason(request), etag))
 
     async def CallOrder(self, request: pb.CallOrderRequest, context: Any) -> Order:
-        return await self._order(request, call_order, CallOrder(*_order(request)))
+        command = CallOrder(*_order(request))
+        return await self._order(request, call_order, command, {"stores": (command.store_id,)})
 
     async def SeatOrder(self, request: pb.SeatOrderRequest, context: Any) -> Order:
         store, order, etag = _order(request)
         table = fields.table_id(request.table, store)
-        return await self._order(request, seat_order, SeatOrder(store, order, table, etag))
+        command = SeatOrder(store, order, table, etag)
+        return await self._order(request, seat_order, command, {"tables": (table,)} if table else None)
 
     async def CompleteOrder(self, request: pb.CompleteOrderRequest, context: Any) -> Order:
         return await self._order(request, complete_order, CompleteOrder(*_order(request)))
@@ -160,18 +180,26 @@ class ManagementServicer(grpc_pb.ManagementServiceServicer):
     async def RestoreOrder(self, request: pb.RestoreOrderRequest, context: Any) -> Order:
         return await self._order(request, restore_order, RestoreOrder(*_order(request)))
 
-    async def _store(self, request: Any, use_case: Callable[[C, UnitOfWork], store_domain.Store], command: C) -> Store:
+    async def _store(
+        self, request: Any, use_case: Callable[[OfStore, UnitOfWork], store_domain.Store], command: OfStore
+    ) -> Store:
         def work(uow: Any) -> Store:
             store = use_case(command, uow)
             return store_to_pb(store, store.profile)
 
-        return await self._desk.mutate(request, Store, work, {"stores": (_of(command, "store_id"),)})
+        return await self._desk.mutate(request, Store, work, {"stores": (command.store_id,)})
 
-    async def _order(self, request: Any, use_case: Callable[[C, UnitOfWork], order_domain.Order], command: C) -> Order:
-        needs = {"orders": (_of(command, "order_id"),), "stores": (_of(command, "store_id"),)}
-        if table := _of(command, "table_id"):
-            needs["tables"] = (table,)
-        return await self._desk.mutate(request, Order, lambda uow: order_to_pb(use_case(command, uow)), needs)
+    async def _order(
+        self,
+        request: Any,
+        use_case: Callable[[OfOrder, UnitOfWork], order_domain.Order],
+        command: OfOrder,
+        needs: Needs | None = None,
+    ) -> Order:
+        def work(uow: Any) -> Order:
+            return order_to_pb(use_case(command, uow))
+
+        return await self._desk.mutate(request, Order, work, {"orders": (command.order_id,), **(needs or {})})
 
     async def _settled(self, order: Order, seconds: float) -> Order:
         """The order once its number or table is known, or as it is after `seconds`."""
@@ -192,10 +220,6 @@ def _order(request: Any) -> tuple[str, str, str]:
 
 def _reason(request: Any) -> str:
     return text("reason", request.reason, longest=LONGEST_REASON)
-
-
-def _of(command: object, field: str) -> str:
-    return str(getattr(command, field, ""))
 
 
 def _is_settled(order: Order) -> bool:

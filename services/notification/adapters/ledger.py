@@ -1,13 +1,13 @@
 """The ledger as the sender uses it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.chassis.service import Frame
 from services.notification.adapters import queries
 from services.notification.adapters.unit_of_work import NotificationUnitOfWork
-from services.notification.application.courier import Finding, Newest
-from services.notification.application.settle_notices import SettleNotices, settle_notices
+from services.notification.application.courier import Newest
+from services.notification.application.settle_notices import Finding, SettleNotices, settle_notices
 from services.notification.domain.notice import Notice
 
 
@@ -26,9 +26,7 @@ class SqlLedger:
         ids = {notice.reception_id for notice in notices}
         return await self._frame.database.read(lambda connection: queries.newest_states(connection, ids))
 
-    async def settle(self, findings: Mapping[str, Finding]) -> None:
+    async def settle(self, findings: Sequence[tuple[Notice, Finding]]) -> None:
         """Write down what was found out about notices, in one transaction."""
         cmd = SettleNotices(findings)
-        needs = {"notices": tuple(findings)}
-        lane = self._frame.lane
-        await lane.run(lambda uow: settle_notices(cmd, uow), needs, weight=len(findings), bounded=False)
+        await self._frame.lane.run(lambda uow: settle_notices(cmd, uow), weight=len(findings), bounded=False)

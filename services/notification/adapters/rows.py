@@ -14,11 +14,14 @@ PURPOSE_OF = {purpose.value: purpose for purpose in Purpose}
 STATE_OF = {state.value: state for state in State}
 RECEPTION_STATE_OF = {state.value: state for state in ReceptionState}
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def notice_to_row(notice: Notice) -> dict[str, Any]:
     """A line of the ledger as a row."""
     return {
         "id": notice.id,
+        "version": notice.version,
         "store_id": notice.store_id,
         "reception_id": notice.reception_id,
         "purpose": notice.purpose.value,
@@ -26,7 +29,7 @@ def notice_to_row(notice: Notice) -> dict[str, Any]:
         "state": notice.state.value,
         "language_code": notice.language_code,
         "template_code": notice.template_code,
-        "variables": json.dumps(notice.variables, ensure_ascii=False),
+        "variables": _encode(notice.variables),
         "text": notice.text,
         "phone": notice.phone,
         "failure": notice.failure,
@@ -35,6 +38,23 @@ def notice_to_row(notice: Notice) -> dict[str, Any]:
         "doubtful": notice.doubtful,
         "expire_at": notice.expire_at,
         "created_at": notice.created_at,
+        "updated_at": notice.updated_at,
+        "next_attempt_at": notice.next_attempt_at,
+    }
+
+
+def progress_to_row(notice: Notice) -> dict[str, Any]:
+    """What became of a line of the ledger since the version before, for the row of that version."""
+    return {
+        "b_id": notice.id,
+        "b_version": notice.version - 1,
+        "version": notice.version,
+        "state": notice.state.value,
+        "phone": notice.phone,
+        "failure": notice.failure,
+        "vendor_reference": notice.vendor_reference,
+        "attempts": notice.attempts,
+        "doubtful": notice.doubtful,
         "updated_at": notice.updated_at,
         "next_attempt_at": notice.next_attempt_at,
     }

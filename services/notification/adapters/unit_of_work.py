@@ -1,15 +1,14 @@
 """The unit of work of notification."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from services.chassis.messages import Message
 from services.chassis.rows import Rows
 from services.chassis.unit_of_work import Surroundings, UnitOfWork
 from services.notification.adapters import rows, tables
 from services.notification.adapters.messages import messages
+from services.notification.adapters.notices import SqlNotices
 from services.notification.domain.notice import Notice
 from services.notification.domain.reception import Reception
 from services.notification.domain.store import Store
@@ -21,14 +20,7 @@ class NotificationUnitOfWork(UnitOfWork):
     def __init__(self, connection: Connection, now: datetime, around: Surroundings) -> None:
         super().__init__(connection, now, around)
         self.decided: list[Notice] = []
-        self.notices: Rows[Notice] = self.rows(
-            "notices",
-            tables.notices,
-            key=lambda notice: notice.id,
-            to_row=rows.notice_to_row,
-            from_row=rows.notice_from_row,
-            messages=self._announce,
-        )
+        self.notices = self.collection("notices", SqlNotices(connection, self._announce, self._count))
         self.receptions: Rows[Reception] = self.rows(
             "receptions",
             tables.receptions,
@@ -46,8 +38,9 @@ class NotificationUnitOfWork(UnitOfWork):
             messages=lambda _: (),
         )
 
-    def _announce(self, notice: Notice) -> Iterable[Message]:
+    def _announce(self, notice: Notice) -> None:
+        for message in messages(notice):
+            self.outbox.add(message)
         # a new line that is not settled is for the sender, which hears of it once this has committed
         if notice.version == 1 and not notice.is_settled:
             self.decided.append(notice)
-        return messages(notice)

@@ -5,13 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from services.notification.application.notifier import Contacts, Delivery, Notification, Notifier, Submission
+from services.notification.application.settle_notices import Finding
 from services.notification.domain.notice import Notice, Reason, State
 from services.notification.domain.outcome import OUTAGE, Outcome, Report
 from services.notification.domain.phone import masked
 from services.notification.domain.purpose import ReceptionState
-
-Finding = Report | Reason
-"""What is known of a notice now: what an attempt came to, or why there must be none."""
 
 Newest = Mapping[str, tuple[ReceptionState, int]]
 """State and round of receptions by id, as known now."""

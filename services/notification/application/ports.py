@@ -12,11 +12,14 @@ from services.notification.domain.store import Store
 class Notices(Protocol):
     """The ledger."""
 
-    def find(self, key: str) -> Notice | None:
-        """The notice, or None."""
+    def add(self, notice: Notice) -> None:
+        """Keep a new notice and announce its events."""
 
-    def save(self, aggregate: Notice) -> None:
-        """Keep it and announce its events."""
+    def bring(self, committed: Notice) -> Notice:
+        """A notice to carry on, given as it was committed; the given one stays as it is."""
+
+    def carry_on(self, notice: Notice) -> None:
+        """Keep what became of a notice and announce its events."""
 
 
 class Receptions(Protocol):

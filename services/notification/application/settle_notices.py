@@ -1,28 +1,29 @@
 """Write down what sending came to."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.notification.application.ports import UnitOfWork
-from services.notification.domain.notice import Reason
+from services.notification.domain.notice import Notice, Reason
 from services.notification.domain.outcome import Report
+
+Finding = Report | Reason
+"""What is known of a notice now: what an attempt came to, or why there must be none."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettleNotices:
-    """What was found out about some notices, by id: a report of sending or asking, or why it was withheld."""
+    """What was found out about notices, each as it was committed."""
 
-    findings: Mapping[str, Report | Reason]
+    findings: Sequence[tuple[Notice, Finding]]
 
 
 def settle_notices(cmd: SettleNotices, uow: UnitOfWork) -> None:
-    """Take every finding over; notices that are settled already stay as they are."""
-    for id_, finding in cmd.findings.items():
-        notice = uow.notices.find(id_)
-        if notice is None or notice.is_settled:
-            continue
+    """Carry every notice on by what was found out. Raises `Stale` when one was changed by somebody else."""
+    for committed, finding in cmd.findings:
+        notice = uow.notices.bring(committed)
         if isinstance(finding, Reason):
             notice.withhold(finding, uow.now)
         else:
             notice.report(finding, uow.now)
-        uow.notices.save(notice)
+        uow.notices.carry_on(notice)

@@ -34,7 +34,7 @@ def tell_party(cmd: TellParty, uow: UnitOfWork, templates: Templates) -> None:
         notice = _draft(f"{snapshot.id}-{token_}", snapshot, purpose, uow, templates)
         if not reception.tells_the_truth(purpose, snapshot.round):
             notice.withhold(Reason.STALE, uow.now)
-        uow.notices.save(notice)
+        uow.notices.add(notice)
     if changed:
         uow.receptions.save(reception)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -10,8 +10,9 @@ from services.chassis.clock import Clock
 from services.chassis.crash import crash_point
 from services.chassis.kernel import DomainError
 from services.chassis.logs import get_logger
-from services.notification.application.courier import Courier, Finding, Newest, out_of_reach
+from services.notification.application.courier import Courier, Newest, out_of_reach
 from services.notification.application.notifier import ContactsUnavailable
+from services.notification.application.settle_notices import Finding
 from services.notification.domain.notice import Notice
 
 log = get_logger(__name__)
@@ -33,8 +34,8 @@ class Ledger(Protocol):
     async def newest(self, notices: Sequence[Notice]) -> Newest:
         """State and round of the notices' receptions, as known now."""
 
-    async def settle(self, findings: Mapping[str, Finding]) -> None:
-        """Write down what was found out about notices, in one transaction."""
+    async def settle(self, findings: Sequence[tuple[Notice, Finding]]) -> None:
+        """Write down what was found out about notices, in one transaction. Raises `Stale` and storage errors."""
 
 
 class Sender:
@@ -103,7 +104,7 @@ class Sender:
             newest = await self._ledger.newest(batch)
             findings = await courier.deliver(batch, phones, newest, self._clock.now(), self._started_at)
             crash_point("sender.after_send")
-            await self._ledger.settle(findings)
+            await self._ledger.settle([(notice, findings[notice.id]) for notice in batch])
             trouble = out_of_reach(findings)
         except ContactsUnavailable as error:
             log.warning("no contacts", notices=len(batch), error=str(error))

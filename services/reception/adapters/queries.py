@@ -55,14 +55,14 @@ def store_is_known(connection: Connection, store_id: str) -> bool:
 def contacts(connection: Connection, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
     """Name, phone and language of receptions given as (store, id) that have a phone."""
     columns = receptions.c
-    stores = {reception_id: store_id for store_id, reception_id in names}
+    wanted = set(names)
     statement = select(columns.store_id, columns.id, columns.phone, columns.language_code).where(
-        columns.id.in_(list(stores)), columns.phone != ""
+        columns.id.in_([reception_id for _, reception_id in names]), columns.phone != ""
     )
     return [
         (f"stores/{store_id}/receptions/{reception_id}", phone, language)
         for store_id, reception_id, phone, language in connection.execute(statement)
-        if stores[reception_id] == store_id
+        if (store_id, reception_id) in wanted
     ]
 
 

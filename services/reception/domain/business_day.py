@@ -23,5 +23,5 @@ def start_of(day: date, time_zone: str, start_hour: int) -> datetime:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name or DEFAULT_ZONE)
-    except (ValueError, OSError):
+    except (ValueError, OSError, KeyError):
         return ZoneInfo(DEFAULT_ZONE)

@@ -101,9 +101,8 @@ class LineDraft:
 
     def commit(self) -> None:
         """Make the changes part of what is committed."""
-        for key, spot in self._changed.items():
-            if spot is None and key in self._base.spots:
-                self._base.drop(key)
+        for key in self._changed.keys() & self._base.spots.keys():
+            self._base.drop(key)
         for spot in self._changed.values():
             if spot is not None:
                 self._base.put(spot)

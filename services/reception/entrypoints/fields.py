@@ -16,7 +16,7 @@ from services.reception.domain.reception import Contact
 from tabling.reception.v1 import reception_service_pb2 as pb
 
 LARGEST_PARTY = 100
-LONGEST_SECTION = 40
+LONGEST_SECTION = 80
 LONGEST_WAIT = timedelta(seconds=2)
 LANGUAGES = ("ko", "en")
 

@@ -141,7 +141,7 @@ class Host:
     def _line_up(self, seating: Seating, freed: list[Table]) -> Iterable[Table]:
         """Let the party wait or give it a table; tells which tables may fit somebody now."""
         compatible = self._floor.mode is SeatingMode.COMPATIBLE_FIFO
-        if seating.state is not State.WAITING or not compatible:
+        if freed or seating.state is not State.WAITING or not compatible:
             self._book.keep_seating(seating)
             # what it let go of itself is for the first in line, who need not be this party
             return self._book.tables().values() if freed else ()

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.management.domain import events
@@ -60,6 +60,7 @@ def followed(told: list[ReceptionSnapshot], accept_mode: AcceptMode) -> Order:
     return order
 
 
+@settings(deadline=None)
 @given(lives(), st.sampled_from(AcceptMode), st.data())
 def test_any_order_of_arrival_and_duplicates_end_the_same(
     told: list[ReceptionSnapshot], accept_mode: AcceptMode, data: st.DataObject
@@ -69,6 +70,7 @@ def test_any_order_of_arrival_and_duplicates_end_the_same(
     assert followed(arrived, accept_mode) == followed(told, accept_mode)
 
 
+@settings(deadline=None)
 @given(lives(), st.data())
 def test_the_order_is_where_the_newest_snapshot_says(told: list[ReceptionSnapshot], data: st.DataObject) -> None:
     order = followed(data.draw(st.permutations(told)), AcceptMode.AUTOMATIC)
@@ -76,6 +78,7 @@ def test_the_order_is_where_the_newest_snapshot_says(told: list[ReceptionSnapsho
     assert (order.round, order.table_name) == (told[-1].round, told[-1].table_name)
 
 
+@settings(deadline=None)
 @given(lives(), st.data())
 def test_a_snapshot_that_was_followed_changes_nothing_again(told: list[ReceptionSnapshot], data: st.DataObject) -> None:
     order = followed(told, AcceptMode.AUTOMATIC)

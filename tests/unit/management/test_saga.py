@@ -140,7 +140,7 @@ STAFF: dict[OrderState, tuple[str, ...]] = {
 }
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_order_and_reception_agree_in_the_end(data: st.DataObject) -> None:
     world = World(Order.of_reception(snapshot(1, S.WAITING), AcceptMode.AUTOMATIC))

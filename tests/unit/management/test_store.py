@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.chassis.kernel import InvalidField
@@ -123,6 +123,7 @@ CLOCKS = st.builds("{:02d}:{:02d}".format, st.integers(0, 23), st.integers(0, 59
 HOURS = st.builds(OpeningHours, st.integers(1, 7), CLOCKS, CLOCKS).filter(lambda each: each.opens != each.closes)
 
 
+@settings(deadline=None)
 @given(st.lists(HOURS, max_size=5))
 def test_spans_overlap_when_a_minute_is_in_two_of_them(hours: list[OpeningHours]) -> None:
     minutes = [minute % WEEK for begin, end in (each.span() for each in hours) for minute in range(begin, end)]

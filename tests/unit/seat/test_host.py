@@ -83,6 +83,29 @@ def test_several_new_tables_go_to_the_line_in_order() -> None:
     assert [store.at(party)[1] for party in "pqrs"] == ["a", "b", "t", ""]
 
 
+def test_the_first_in_line_is_served_before_one_who_sits_anywhere() -> None:
+    store = Store()
+    store.join("first", 2, section="Terrace")
+    store.join("second", 2)
+    store.host.add_tables(
+        [
+            Table(store_id="s1", table_id="a", capacity=6),
+            Table(store_id="s1", table_id="t", capacity=2, section="Terrace"),
+        ]
+    )
+    assert store.at("first") == (State.HELD, "t")
+    assert store.at("second") == (State.HELD, "a")
+
+
+def test_the_largest_of_several_new_tables_counts() -> None:
+    store = Store()
+    store.join("p", 6)
+    store.host.add_tables(
+        [Table(store_id="s1", table_id="a", capacity=6), Table(store_id="s1", table_id="b", capacity=2)]
+    )
+    assert store.at("p") == (State.HELD, "a")
+
+
 def test_a_wished_section_is_kept_to() -> None:
     store = Store()
     store.add("a", 4)
@@ -312,6 +335,17 @@ def test_what_a_restored_party_lets_go_of_is_for_the_first_in_line() -> None:
     store.tell("p", Stage.WAITING, round=1, order_key=10 * STEP)
     assert store.at("q") == (State.HELD, "a")
     assert store.at("p") == (State.WAITING, "")
+
+
+def test_a_restored_party_that_lost_its_table_gets_another_that_is_free() -> None:
+    store = Store()
+    store.add("large", 8)
+    store.join("p", 2)
+    store.join("q", 8)
+    store.add("small", 2)
+    store.tell("p", Stage.WAITING, round=1, order_key=10 * STEP)
+    assert store.at("q") == (State.HELD, "large")
+    assert store.at("p") == (State.HELD, "small")
 
 
 def test_events_of_one_seating_have_growing_versions() -> None:

@@ -74,6 +74,17 @@ class AnyStore(RuleBasedStateMachine):
     def add_table(self, capacity: int, section: str) -> None:
         self.store.add(f"t{len(self.book.all_tables)}", capacity, section)
 
+    @precondition(lambda self: len(self.store.book.all_tables) < 5)
+    @rule(tables=st.lists(st.tuples(SIZES, SECTIONS), min_size=2, max_size=4))
+    def add_tables(self, tables: list[tuple[int, str]]) -> None:
+        first = len(self.book.all_tables)
+        self.store.host.add_tables(
+            [
+                Table(store_id="s1", table_id=f"t{first + n}", capacity=capacity, section=section)
+                for n, (capacity, section) in enumerate(tables)
+            ]
+        )
+
     @rule(size=SIZES, section=SECTIONS, promised=st.booleans())
     def join(self, size: int, section: str, promised: bool) -> None:
         self.store.join(f"p{len(self.store.news):03}", size, section=section, promised=promised)

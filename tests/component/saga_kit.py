@@ -1,0 +1,322 @@
+"""All five services in one process, with a test in charge of time, of timers and of every single delivery."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import select
+
+from services.chassis.bus import Bus, Subscription
+from services.chassis.clock import ManualClock
+from services.chassis.kernel import DomainError, Stale
+from services.chassis.migrate import migrate
+from services.chassis.process import Build
+from services.chassis.service import Service
+from services.chassis.settings import Settings
+from services.chassis.timers import DueTimer
+from services.dashboard.app import build as build_dashboard
+from services.management.app import build as build_management
+from services.management.application.create_store import CreateStore, create_store
+from services.management.application.open_store import OpenStore, open_store
+from services.management.domain.profile import Profile
+from services.notification.adapters.ledger import SqlLedger
+from services.notification.app import build as build_notification
+from services.notification.application.courier import Courier
+from services.notification.application.notifier import (
+    Capabilities,
+    Channel,
+    Delivery,
+    Notification,
+    Status,
+    Submission,
+)
+from services.notification.domain.outcome import Outcome
+from services.reception.adapters.queries import contacts
+from services.reception.app import build as build_reception
+from services.seat.adapters.queries import check_seats
+from services.seat.app import build as build_seat
+from services.seat.application.add_tables import AddTables, NewTable, add_tables
+from tabling.messaging.v1.envelope_pb2 import Envelope
+
+NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+"""Twelve o'clock in Seoul."""
+
+BUILDS: Mapping[str, Build] = {
+    "management": build_management,
+    "seat": build_seat,
+    "reception": build_reception,
+    "dashboard": build_dashboard,
+    "notification": build_notification,
+}
+
+MOST_DELIVERIES = 3000
+"""More than any scenario needs: services that still talk after so many will talk for ever."""
+
+T = TypeVar("T")
+
+
+class Parcel(NamedTuple):
+    """One envelope on its way to one consumer."""
+
+    consumer: str
+    body: Envelope
+
+
+class ShuffledBus:
+    """A bus that holds every envelope durably and delivers when, and as often as, it is told to."""
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[str, Subscription] = {}
+        self.published: list[Envelope] = []
+        self.pending: list[Parcel] = []
+        self.lost: list[Parcel] = []
+
+    async def publish(self, body: Envelope) -> None:
+        self.published.append(body)
+        types = {event.type for event in body.events}
+        wanting = [s.consumer for s in self._subscriptions.values() if not types.isdisjoint(s.types)]
+        self.pending += [Parcel(consumer, body) for consumer in wanting]
+
+    async def subscribe(self, subscription: Subscription) -> None:
+        self._subscriptions[subscription.consumer] = subscription
+
+    async def unsubscribe(self, consumer: str) -> None:
+        self._subscriptions.pop(consumer, None)
+
+    def take(self, picks: Iterable[int]) -> list[Parcel]:
+        """Parcels by their place among those that are pending, counted round and round."""
+        return [self.pending.pop(pick % len(self.pending)) for pick in picks if self.pending]
+
+    def find(self) -> None:
+        """Whatever was lost is there again."""
+        self.pending += self.lost
+        self.lost.clear()
+
+    def deliveries(self, parcels: Iterable[Parcel]) -> list[Awaitable[None]]:
+        """The deliveries of parcels, begun once awaited; each ends with the commit."""
+        return [self._subscriptions[parcel.consumer].receive(parcel.body) for parcel in parcels]
+
+    def parts(self, parcel: Parcel) -> list[Parcel]:
+        """A parcel split into one for each event, as a consumer does with one that it cannot apply whole."""
+        wanted = self._subscriptions[parcel.consumer].types
+        events = [event for event in parcel.body.events if event.type in wanted]
+        return [Parcel(parcel.consumer, single(parcel.body.source, event)) for event in events]
+
+
+def single(source: str, event: Any) -> Envelope:
+    """An envelope for one event, under the event's id."""
+    return Envelope(id=event.id, source=source, events=[event])
+
+
+class Vendor:
+    """Delivers notices: each id once, whatever it then answers."""
+
+    def __init__(self) -> None:
+        self.delivered: list[str] = []
+        self.answers = Outcome.DELIVERED
+
+    async def send(self, batch: Sequence[Notification]) -> list[Submission]:
+        return [self._take(notification.id) for notification in batch]
+
+    async def result(self, notification_id: str) -> Delivery:
+        known = Outcome.DELIVERED if notification_id in self.delivered else None
+        return Delivery(notification_id, Channel.KAKAO, known, "")
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities("test", 100, True, False, True, 1)
+
+    def _take(self, id_: str) -> Submission:
+        if id_ in self.delivered:
+            return Submission(id_, Status.DUPLICATE, Outcome.DUPLICATE, "")
+        if self.answers is not Outcome.TRANSIENT:
+            self.delivered.append(id_)
+        status = Status.ACCEPTED if self.answers is Outcome.DELIVERED else Status.UNCERTAIN
+        return Submission(id_, status, self.answers, "")
+
+
+class Contacts:
+    """Reception's phone numbers, straight from its database."""
+
+    def __init__(self, reception: Service[Any]) -> None:
+        self._reception = reception
+
+    async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
+        found = await self._reception.frame.database.read(lambda connection: contacts(connection, receptions))
+        return {name.rpartition("/")[2]: phone for name, phone, _ in found}
+
+
+@dataclass
+class World:
+    """Five services that hear of each other only when the test lets them."""
+
+    folder: Path
+    clock: ManualClock
+    bus: ShuffledBus
+    services: Mapping[str, Service[Any]]
+    vendor: Vendor = field(default_factory=Vendor)
+    told: list[tuple[str, Envelope]] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    async def do(self, service: str, work: Callable[[Any], T]) -> T | None:
+        """Run a use case in the service's own transaction; a broken rule means that nothing happened."""
+        try:
+            return await self.services[service].frame.lane.run(work)
+        except Stale:
+            raise
+        except DomainError:
+            return None
+
+    async def at_once(self, actions: Iterable[Awaitable[object]]) -> None:
+        """Begin all actions together, so that they share transactions, and publish what comes of them."""
+        await asyncio.gather(*actions)
+        await self.publish()
+
+    async def publish(self) -> None:
+        """Give to the bus what has been committed."""
+        told, self.told[:] = self.told[:], []
+        for _, body in told:
+            await self.bus.publish(body)
+
+    async def deliver(self, parcels: Sequence[Parcel]) -> None:
+        """Deliver together, and publish what comes of it."""
+        await self.at_once(self.bus.deliveries(parcels))
+
+    async def due(self) -> list[tuple[str, DueTimer]]:
+        """The timers of all services whose time has come."""
+        return [(name, timer) for name, service in self.services.items() for timer in await self._due(service)]
+
+    async def fire(self, name: str, timer: DueTimer) -> None:
+        """Let one timer fire, and publish what comes of it."""
+        await self.services[name]._fire(timer)
+        await self.publish()
+
+    async def free_table(self, store: str, party_size: int, section: str) -> bool:
+        """What seat answers to the one question that it is asked."""
+        seat = self.services["seat"].frame.database
+        return (await seat.read(lambda connection: check_seats(connection, [(store, party_size, section)])))[0]
+
+    async def send_notices(self) -> int:
+        """One round of the sender; gives how many notices were due."""
+        service = self.services["notification"]
+        ledger, now = SqlLedger(service.frame), self.clock.now()
+        notices = await ledger.due(now, 1000)
+        if notices:
+            courier = Courier(self.vendor, Contacts(self.services["reception"]))
+            await ledger.settle(await courier.deliver(notices, await ledger.newest(notices), now, NOON))
+        await self.publish()
+        return len(notices)
+
+    async def rest(self, choice: Random) -> None:
+        """Deliver everything, in any order and in any company, and let all that is due happen."""
+        self.bus.find()
+        for _ in range(MOST_DELIVERIES):
+            if self.bus.pending:
+                picks = [choice.randrange(1000) for _ in range(choice.choice((1, 1, 1, 2, 5)))]
+                await self.deliver(self.bus.take(picks))
+            elif due := await self.due():
+                await self.fire(*choice.choice(due))
+            else:
+                break
+        else:
+            raise AssertionError(f"still not at rest after {MOST_DELIVERIES} deliveries")
+        self.vendor.answers = Outcome.DELIVERED
+        await self.send_notices()
+        for service in self.services.values():
+            await self._clear_outbox(service)
+
+    async def _due(self, service: Service[Any]) -> list[DueTimer]:
+        def look(uow: Any) -> list[DueTimer]:
+            columns = uow.table("timers").c
+            statement = select(columns.kind, columns.key, columns.due_at).where(columns.due_at <= uow.now)
+            return [DueTimer(*row) for row in uow.connection.execute(statement.order_by(columns.id))]
+
+        return await service.frame.lane.run(look)
+
+    async def _clear_outbox(self, service: Service[Any]) -> None:
+        """Remove what was published, and nothing else."""
+        published = [body.id for body in self.bus.published if body.source == service.name]
+        await service.frame.lane.run(lambda uow: uow.outbox.remove(published))
+
+
+@asynccontextmanager
+async def world(folder: Path, names: Iterable[str] = tuple(BUILDS)) -> AsyncIterator[World]:
+    """Services on databases of their own, empty unless `folder` has them already."""
+    bus, clock = ShuffledBus(), ManualClock(NOON)
+    services = {name: _build(name, folder, bus, clock) for name in names}
+    found = World(folder, clock, bus, services)
+    lanes = []
+    for name, service in services.items():
+        service.frame.on_commit.append(_listener(name, found.told))
+        lanes.append(asyncio.create_task(service.frame.lane.serve()))
+        if service.consumer.types:
+            await bus.subscribe(Subscription(name, service.consumer.types, service.consumer.receive))
+    try:
+        yield found
+    finally:
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+        for service in services.values():
+            await service.frame.database.close()
+
+
+def _build(name: str, folder: Path, bus: Bus, clock: ManualClock) -> Service[Any]:
+    settings = Settings(
+        service=name,
+        listen="127.0.0.1:0",
+        database=folder / f"{name}.db",
+        upstreams={"reception": "127.0.0.1:1", "seat": "127.0.0.1:1"},
+        reflection=False,
+        pace_seconds=0.0,
+    )
+    return BUILDS[name](settings, bus, clock)
+
+
+def _listener(name: str, told: list[tuple[str, Envelope]]) -> Callable[[Any], None]:
+    def committed(uow: Any) -> None:
+        told.extend((name, body) for body in uow.outbox.written)
+
+    return committed
+
+
+@contextmanager
+def databases() -> Iterator[Callable[[], Path]]:
+    """Makes folders with the services' empty databases, in memory where the system has a place for that."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        root = Path(name)
+        for service in BUILDS:
+            migrate(service, root / "empty" / f"{service}.db")
+        number = 0
+
+        def fresh() -> Path:
+            nonlocal number
+            number += 1
+            shutil.rmtree(root / str(number - 1), ignore_errors=True)
+            return Path(shutil.copytree(root / "empty", root / str(number)))
+
+        yield fresh
+
+
+async def furnish(found: World, stores: Mapping[str, tuple[Profile, Sequence[NewTable]]]) -> None:
+    """Open stores with their tables; everybody knows of them."""
+    for store, (profile, _) in stores.items():
+        await found.do("management", lambda uow, store=store, profile=profile: create_store(CreateStore(store, profile), uow))
+        await found.do("management", lambda uow, store=store: open_store(OpenStore(store), uow))
+    await _hear(found)
+    for store, (_, tables) in stores.items():
+        await found.do("seat", lambda uow, store=store, tables=tables: add_tables(AddTables(store, tuple(tables)), uow))
+    await _hear(found)
+
+
+async def _hear(found: World) -> None:
+    await found.publish()
+    while found.bus.pending:
+        await found.deliver(found.bus.take([0] * len(found.bus.pending)))

@@ -1,0 +1,126 @@
+"""Whatever order the events of a saga arrive in, however often, however late: all services end in agreement."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.embedded.invariants import violations
+from services.management.domain.profile import AcceptMode, Profile, SeatingMode
+from services.notification.domain.outcome import Outcome
+from services.seat.application.add_tables import NewTable
+from tests.component.saga_kit import databases, furnish, world
+from tests.component.saga_steps import (
+    STAFF,
+    STORE,
+    TABLE,
+    Arrange,
+    CallNext,
+    Cancel,
+    Fire,
+    Join,
+    Pass,
+    Postpone,
+    Run,
+    Scene,
+    SeatAt,
+    Send,
+    Staff,
+    Turn,
+    WalkIn,
+)
+
+EXAMPLES = int(os.environ.get("TABLING_EXAMPLES", "100"))
+
+Fresh = Callable[[], Path]
+Stores = dict[str, tuple[Profile, list[NewTable]]]
+
+which = st.integers(0, 3)
+parcel = st.integers(0, 40)
+section = st.sampled_from(["", "", "hall"])
+
+people = st.one_of(
+    st.builds(Join, which, st.integers(1, 4), st.integers(0, 2), section, st.sampled_from([None, None, True, False])),
+    st.builds(Join, which, st.integers(1, 4), st.integers(0, 2), section, st.none()),
+    st.builds(WalkIn, which, st.integers(1, 4)),
+    st.builds(Cancel, which),
+    st.builds(Postpone, which, st.integers(1, 2)),
+)
+staff = st.one_of(
+    st.builds(Staff, st.sampled_from(sorted(STAFF)), which),
+    st.builds(Staff, st.sampled_from(["call", "seat", "complete", "no-show", "restore"]), which),
+    st.builds(SeatAt, which, st.integers(0, 2)),
+    st.builds(CallNext, which),
+)
+house = st.one_of(
+    st.builds(Run, st.sampled_from(sorted(STORE)), which),
+    st.builds(Arrange, st.sampled_from(sorted(TABLE)), which, st.integers(0, 2)),
+    st.builds(Pass, st.sampled_from([1, 30, 299, 300, 3600, 20 * 3600])),
+    st.builds(Fire, which),
+    st.builds(Send, st.sampled_from([Outcome.DELIVERED, Outcome.UNCERTAIN, Outcome.TRANSIENT])),
+)
+some = st.lists(parcel, max_size=1).map(tuple)
+turns = st.builds(
+    Turn,
+    steps=st.lists(st.one_of(people, staff, staff, house), max_size=2).map(tuple),
+    arrive=st.lists(parcel, max_size=6).map(tuple),
+    again=some,
+    lost=some,
+    split=some,
+)
+scenarios = st.lists(turns, min_size=1, max_size=25)
+
+
+@st.composite
+def profiles(draw: st.DrawFn) -> tuple[Profile, list[NewTable]]:
+    """A store's rules, and its tables."""
+    profile = Profile(
+        display_name="Sushi",
+        call_timeout=timedelta(seconds=draw(st.sampled_from([300, 30]))),
+        seating_mode=draw(st.sampled_from(SeatingMode)),
+        accept_mode=draw(st.sampled_from(AcceptMode)),
+        near_turn_parties=draw(st.sampled_from([3, 1, 0])),
+    )
+    capacities = draw(st.lists(st.integers(1, 4), max_size=3))
+    sections = draw(st.tuples(section, section, section))
+    tables = [NewTable(f"t{i}", capacity, section=sections[i]) for i, capacity in enumerate(capacities)]
+    return profile, tables
+
+
+stores = st.lists(profiles(), min_size=1, max_size=2).map(lambda found: dict(zip(["sushi", "ramen"], found)))
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[Fresh]:
+    """Makes folders with empty databases."""
+    with databases() as make:
+        yield make
+
+
+thorough = settings(
+    max_examples=EXAMPLES, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@given(stores, scenarios, st.integers(0, 2**32))
+@thorough
+def test_all_services_agree_once_everything_has_arrived(
+    fresh: Fresh, stores: Stores, turns: Sequence[Turn], seed: int
+) -> None:
+    async def story() -> list[str]:
+        async with world(fresh()) as found:
+            await furnish(found, stores)
+            scene = Scene(found, list(stores))
+            for turn in turns:
+                await turn.play(scene)
+            assert violations(found.folder, quiescent=False) == []
+            await found.rest(Random(seed))
+            return violations(found.folder)
+
+    assert asyncio.run(story()) == []

@@ -1,0 +1,80 @@
+"""Envoy's configuration of the gateway: Envoy itself accepts it, and it says what it has to."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.embedded.gateway import GatewaySettings, envoy_binary, render
+from services.embedded.gateway_routes import PUBLIC, public_methods
+
+DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "tabling.pb"
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "least": {},
+    "everything": {
+        "listen_host": "0.0.0.0",
+        "cors_origins": ("https://app.tabling.example", "http://localhost:5173"),
+        "access_log": Path("/dev/stdout"),
+        "reflection_upstream": "reception",
+        "trusted_hops": 1,
+        "web_root": Path(__file__).parent,
+    },
+    "IPv6": {"listen_host": "::1", "upstreams": dict.fromkeys(PUBLIC, "[::1]:9100")},
+}
+
+
+def settings(**options: Any) -> GatewaySettings:
+    upstreams = {name: f"{name}.tabling.svc.cluster.local:{9101 + i}" for i, name in enumerate(PUBLIC)}
+    defaults: dict[str, Any] = {"descriptors": DESCRIPTORS, "upstreams": upstreams}
+    return GatewaySettings(**(defaults | options))
+
+
+@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS.keys())
+async def test_envoy_accepts_the_configuration(tmp_path: Path, options: dict[str, Any]) -> None:
+    config = tmp_path / "gateway.yaml"
+    config.write_text(render(settings(**options)), encoding="utf-8")
+    envoy = await asyncio.create_subprocess_exec(
+        *(str(envoy_binary()), "--mode", "validate", "--config-path", str(config), "--log-level", "warning"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    async with asyncio.timeout(20):
+        said, _ = await envoy.communicate()
+    assert envoy.returncode == 0, said.decode()
+    assert "deprecated" not in said.decode()
+    assert "work-in-progress" not in said.decode()
+
+
+def test_every_method_has_a_route_and_no_other_service_has_one() -> None:
+    config = render(settings())
+    methods = list(public_methods(DESCRIPTORS))
+    assert {method.upstream for method in methods} == PUBLIC.keys()
+    assert all(f"match: {{path: {method.path}, grpc: {{}}}}" in config for method in methods)
+    for inside in ("ContactService", "EventFeedService", "grpc.reflection"):
+        assert inside not in config
+
+
+def test_only_watching_may_take_longer_than_ten_seconds() -> None:
+    streams = [method.path for method in public_methods(DESCRIPTORS) if method.is_stream]
+    assert [path.rpartition("/")[2] for path in streams] == ["WatchStore", "WatchReception"]
+    routes = render(settings()).split("              - match: {path: ")[1:]
+    long = [route.split(",")[0] for route in routes if "{max_stream_duration: 14400s" in route]
+    assert sorted(long) == sorted(streams)
+    assert all("{max_stream_duration: 10s" in route for route in routes if route.split(",")[0] not in long)
+
+
+def test_only_reads_are_tried_again() -> None:
+    routes = render(settings()).split("              - match: {path: ")[1:]
+    again = {route.split(",")[0].rpartition("/")[2] for route in routes if "retry_policy" in route}
+    assert again == {
+        *("GetReception", "ListReceptions", "GetPlace", "GetTable", "ListTables", "CheckSeats"),
+        *("GetAvailability", "GetStore", "ListStores", "GetOrder", "ListOrders", "SearchStores"),
+        *("GetStoreView", "GetStoreBoard", "GetDayFigures", "GetNotice", "ListNotices"),
+    }
+
+
+def test_without_an_origin_on_the_list_nobody_is_allowed() -> None:
+    assert "allow_origin_string_match: []" in render(settings())
