@@ -1,15 +1,16 @@
-"""One database per service: one writer, several readers, a whole transaction per hop."""
+"""One database per service: one writer, short reads, and scans that keep nobody waiting."""
 
 import asyncio
 import sqlite3
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, DateTime, Engine, create_engine, event
+from sqlalchemy import Connection, DateTime, Engine, Transaction, create_engine, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -30,7 +31,10 @@ class Database(Protocol):
         """
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one read-only transaction with a consistent view."""
+        """Run a short `work`, by key or a page at most, in one read-only transaction with a consistent view."""
+
+    async def scan(self, work: Callable[[Connection], T]) -> T:
+        """Like `read`, for work that looks at many rows."""
 
     async def close(self) -> None:
         """Finish what runs and let go of all connections."""
@@ -50,54 +54,91 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 class SqliteDatabase:
-    """A SQLite file in WAL mode: one writer thread with one connection, a few reader threads.
+    """A SQLite file in WAL mode, one writer at a time.
 
-    Durability: `synchronous=FULL`, so a commit that returned survives a power cut.
+    Statements run on the event loop's own thread: they take microseconds, and threads that compete for the
+    interpreter would cost each of them milliseconds. What waits for the disk, the commit, runs on a thread of
+    its own, and so do scans. Durability: `synchronous=FULL`, so a commit that returned survives a power cut.
     """
 
-    def __init__(self, path: Path | str, *, readers: int = 2, busy_timeout_ms: int = 2000) -> None:
+    def __init__(self, path: Path | str, *, busy_seconds: float = 2.0) -> None:
         self.path = Path(path)
-        self._write_engine = sqlite_engine(path, begin="BEGIN IMMEDIATE", busy_timeout_ms=busy_timeout_ms)
-        self._read_engine = sqlite_engine(path, begin="BEGIN", busy_timeout_ms=busy_timeout_ms)
-        name = self.path.stem
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-writer")
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix=f"{name}-reader")
-        self._local = threading.local()
-        self._connections: list[Connection] = []
+        self._busy_seconds = busy_seconds
+        self._write_engine = sqlite_engine(path, begin="BEGIN IMMEDIATE", busy_timeout_ms=0)
+        self._read_engine = sqlite_engine(path, begin="BEGIN", busy_timeout_ms=0)
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix=f"{self.path.stem}-commit")
+        self._scanner = ThreadPoolExecutor(1, thread_name_prefix=f"{self.path.stem}-scan")
+        self._connections: dict[str, Connection] = {}
+        self._writing = asyncio.Lock()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        return await self._run(self._writer, self._write_engine, work)
+        async with self._writing:
+            with _translated():
+                transaction = await self._begin()
+                try:
+                    result = work(self._connection("write", self._write_engine))
+                except BaseException:
+                    transaction.rollback()
+                    raise
+                await self._commit(transaction)
+                return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._run(self._readers, self._read_engine, work)
+        return self._read("read", work)
+
+    async def scan(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._scanner, self._read, "scan", work)
 
     async def close(self) -> None:
-        self._writer.shutdown(wait=True)
-        self._readers.shutdown(wait=True)
-        for connection in self._connections:
+        self._committer.shutdown(wait=True)
+        self._scanner.shutdown(wait=True)
+        for connection in self._connections.values():
             connection.close()
+        self._connections.clear()
 
-    async def _run(self, pool: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], T]) -> T:
-        def transaction() -> T:
-            connection = self._connection(engine)
+    def _read(self, role: str, work: Callable[[Connection], T]) -> T:
+        with _translated():
+            connection = self._connection(role, self._read_engine)
+            with connection.begin():
+                return work(connection)
+
+    async def _begin(self) -> Transaction:
+        """Begin to write; another process that writes is waited for without blocking the loop."""
+        limit = time.monotonic() + self._busy_seconds
+        while True:
+            connection = self._connection("write", self._write_engine)
             try:
-                with connection.begin():
-                    return work(connection)
+                return connection.begin()
             except OperationalError as error:
-                raise _storage_error(error) from error
+                connection.rollback()
+                if "locked" not in str(error.orig) or time.monotonic() > limit:
+                    raise
+            await asyncio.sleep(0.005)
 
-        return await asyncio.get_running_loop().run_in_executor(pool, transaction)
+    async def _commit(self, transaction: Transaction) -> None:
+        committing = asyncio.get_running_loop().run_in_executor(self._committer, transaction.commit)
+        try:
+            await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            await asyncio.wait([committing])
+            raise
+        except BaseException:
+            transaction.rollback()
+            raise
 
-    def _connection(self, engine: Engine) -> Connection:
-        connection: Connection | None = getattr(self._local, "connection", None)
+    def _connection(self, role: str, engine: Engine) -> Connection:
+        connection = self._connections.get(role)
         if connection is None:
-            try:
-                connection = engine.connect()
-            except OperationalError as error:
-                raise _storage_error(error) from error
-            self._local.connection = connection
-            self._connections.append(connection)
+            connection = self._connections[role] = engine.connect()
         return connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise _storage_error(error) from error
 
 
 def sqlite_engine(path: Path | str, *, begin: str = "BEGIN", busy_timeout_ms: int = 2000) -> Engine:

@@ -101,7 +101,7 @@ class Running:
 @asynccontextmanager
 async def counting(folder: Path, **options: Any) -> AsyncIterator[Running]:
     """A fresh or existing database of counters in `folder`, with a group commit on it."""
-    database = SqliteDatabase(folder / "counters.db", busy_timeout_ms=50)
+    database = SqliteDatabase(folder / "counters.db", busy_seconds=0.05)
     await database.write(metadata.create_all)
     committed: list[CounterUnit] = []
     around = Surroundings("counters", metadata)

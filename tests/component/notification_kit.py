@@ -50,7 +50,10 @@ STORE = "stores/gangnam"
 
 @dataclass
 class Vendor:
-    """The stand-in for KakaoTalk, with a door: `mood` "broken" or "busy" refuses all, "deaf" loses answers."""
+    """The stand-in for KakaoTalk, with a door.
+
+    `mood`: "broken" and "busy" refuse all, "babbling" and "odd" answer nonsense, "deaf" loses answers.
+    """
 
     clock: ManualClock
     mood: str = "well"
@@ -63,6 +66,10 @@ class Vendor:
             return web.Response(status=503)
         if self.mood == "busy":
             return web.Response(status=429)
+        if self.mood == "babbling":
+            return web.Response(text="<html>hello</html>", content_type="text/html")
+        if self.mood == "odd":
+            return web.json_response([{"header": None}])
         if request.method == "POST" and request.path.endswith("/messages"):
             self.batches.append(len((await request.json())["recipientList"]))
         response = await handler(request)

@@ -64,12 +64,18 @@ class Seats(SeatServiceServicer):
 
     def __init__(self) -> None:
         self.fit = False
+        self.broken = False
+        self.away_for = 0
         self.calls: list[list[seat_rpc.SeatQuestion]] = []
         self.answering = asyncio.Event()
         self.answering.set()
 
     async def CheckSeats(self, request: seat_rpc.CheckSeatsRequest, context: Any) -> seat_rpc.CheckSeatsResponse:
         self.calls.append(list(request.questions))
+        if self.broken:
+            await context.abort(grpc.StatusCode.INTERNAL, "broken")
+        if len(self.calls) <= self.away_for:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         await self.answering.wait()
         answers = [seat_rpc.SeatAnswer(available=self.fit) for _ in request.questions]
         return seat_rpc.CheckSeatsResponse(answers=answers)

@@ -206,10 +206,12 @@ class World:
         """One round of the sender; gives how many notices were due."""
         service = self.services["notification"]
         ledger, now = SqlLedger(service.frame), self.clock.now()
-        notices = await ledger.due(now, 1000)
+        notices = await ledger.due(now, 1000, ())
         if notices:
             courier = Courier(self.vendor, Contacts(self.services["reception"]))
-            await ledger.settle(await courier.deliver(notices, await ledger.newest(notices), now, NOON))
+            phones, newest = await courier.look_up(notices), await ledger.newest(notices)
+            findings = await courier.deliver(notices, phones, newest, now, NOON)
+            await ledger.settle([(notice, findings[notice.id]) for notice in notices])
         await self.publish()
         return len(notices)
 

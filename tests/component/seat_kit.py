@@ -84,7 +84,7 @@ class House:
     stub: Any
     channel: grpc.aio.Channel
     heard: list[tuple[str, Any]] = field(default_factory=list)
-    versions: "count[int]" = field(default_factory=lambda: count(1))
+    versions: "count[int]" = field(default_factory=lambda: count(100))
 
     async def receive(self, body: Envelope) -> None:
         self.heard.extend((event.type, TOLD[event.type].FromString(event.data)) for event in body.events)

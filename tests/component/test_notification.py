@@ -1,7 +1,11 @@
 """Notification as a whole: what parties are told, once each, and what the ledger says of it."""
 
 import asyncio
-from contextlib import AsyncExitStack
+import os
+import sqlite3
+import sys
+from contextlib import AsyncExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -9,6 +13,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from services.chassis.clock import ManualClock
+from services.chassis.crash import EXIT_CODE
 from services.chassis.testing import eventually, free_port
 from tabling.notification.v1.notice_pb2 import Notice
 from tabling.notification.v1.notification_service_pb2 import GetNoticeRequest, ListNoticesRequest
@@ -17,10 +22,12 @@ from tests.component.notification_kit import (
     FIVE,
     NOON,
     STORE,
+    Phonebook,
     Vendor,
     called,
     event,
     joined,
+    phonebook_running,
     seated,
     states,
     vendor_running,
@@ -201,7 +208,7 @@ async def test_templates_are_registered_again_when_the_vendor_forgot_them(tmp_pa
                 assert len(await vendor.on_phone()) == 1
 
 
-@pytest.mark.parametrize("mood", ["broken", "busy"])
+@pytest.mark.parametrize("mood", ["broken", "busy", "babbling", "odd"])
 async def test_an_outage_of_the_vendor_delays_notices_and_nothing_else(tmp_path: Path, mood: str) -> None:
     async with world(tmp_path) as here:
         here.vendor.mood = mood
@@ -255,6 +262,42 @@ async def test_notices_left_by_a_process_that_died_are_sent_by_the_next(tmp_path
     async with world(tmp_path, clock) as here:
         await here.until("r1-numbered-0", Notice.DELIVERED)
         await here.until("r2-numbered-0", Notice.DELIVERED)
+
+
+async def test_a_process_that_dies_between_sending_and_writing_it_down_sends_nothing_twice(tmp_path: Path) -> None:
+    clock = ManualClock(datetime.now(UTC))
+    async with AsyncExitStack() as stack:
+        vendor = await stack.enter_async_context(vendor_running(Vendor(clock)))
+        target = await stack.enter_async_context(phonebook_running(Phonebook()))
+        async with world(tmp_path, clock, vendor_url=f"http://127.0.0.1:{free_port()}") as here:
+            await here.tell(joined("r1"), joined("r2"))
+            await here.tried("r2-numbered-0")
+        assert await _run_until_it_dies(tmp_path, vendor.url, target) == EXIT_CODE
+        assert len(await vendor.on_phone()) == 2
+        clock.advance(FIVE)
+        async with world(tmp_path, clock, vendor=vendor) as here:
+            assert (await here.until("r1-numbered-0", Notice.DELIVERED)).vendor_reference
+            await here.until("r2-numbered-0", Notice.DELIVERED)
+        assert len(await vendor.on_phone()) == 2
+
+
+async def _run_until_it_dies(folder: Path, kakao_url: str, reception: str) -> int:
+    environment = {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "TABLING_DATA": str(folder),
+        "TABLING_KAKAO_URL": kakao_url,
+        "TABLING_RECEPTION_TARGET": reception,
+        "TABLING_NOTIFICATION_LISTEN": "127.0.0.1:0",
+        "TABLING_CRASH": "sender.after_send:1",
+    }
+    command = (sys.executable, "-m", "services.notification")
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        async with asyncio.timeout(20):
+            return await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
 
 
 async def test_the_vendor_may_start_later(tmp_path: Path) -> None:
@@ -324,3 +367,17 @@ async def test_an_unknown_notice_is_not_found(tmp_path: Path, name: str) -> None
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await here.stub.GetNotice(GetNoticeRequest(name=name))
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_reading_the_ledger_does_not_walk_through_all_of_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.tell(joined())
+        await here.until("r1-numbered-0", Notice.DELIVERED)
+    with closing(sqlite3.connect(tmp_path / "notification.db")) as connection:
+        for where, index in (
+            ("id > 'r1-' AND id < 'r1.' AND reception_id = 'r1' ORDER BY created_at DESC, id DESC LIMIT 51", "id>?"),
+            ("next_attempt_at IS NOT NULL AND next_attempt_at <= 'x' ORDER BY next_attempt_at, id", "ix_notices_due"),
+            ("(created_at, id) < ('x', 'y') ORDER BY created_at DESC, id DESC LIMIT 51", "ix_notices_newest"),
+        ):
+            plan = connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM notices WHERE {where}").fetchall()  # noqa: S608
+            assert index in plan[0][3], plan

@@ -243,6 +243,16 @@ async def test_everyone_not_called_is_sent_home(tmp_path: Path) -> None:
         assert (await house.get(later.name)).state == Reception.WAITING
 
 
+async def test_a_walk_in_that_comes_after_everyone_was_sent_home_leaves_too(tmp_path: Path) -> None:
+    async with reception(tmp_path) as house:
+        await house.store_is(state=Store.CLOSED, sent_home_time=NOON)
+        early, late = "stores/sushi/receptions/early", "stores/sushi/receptions/late"
+        await house.order_is(late, Order.ACCEPTED, "registered", create_time=NOON + timedelta(seconds=1))
+        await house.order_is(early, Order.ACCEPTED, "registered", create_time=NOON - timedelta(seconds=1))
+        await house.told_of("canceled", early)
+        assert (await house.get(late)).state == Reception.WAITING
+
+
 async def test_a_long_line_is_sent_home_in_pieces(tmp_path: Path) -> None:
     async with reception(tmp_path) as house:
         await house.store_is(max_waiting=1000)

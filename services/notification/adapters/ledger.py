@@ -1,6 +1,6 @@
 """The ledger as the sender uses it."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 from services.chassis.service import Frame
@@ -17,9 +17,9 @@ class SqlLedger:
     def __init__(self, frame: Frame[NotificationUnitOfWork]) -> None:
         self._frame = frame
 
-    async def due(self, now: datetime, limit: int) -> list[Notice]:
-        """Open notices whose time has come, longest due first."""
-        return await self._frame.database.read(lambda connection: queries.due_notices(connection, now, limit))
+    async def due(self, now: datetime, limit: int, without: Container[str]) -> list[Notice]:
+        """Open notices whose time has come, longest due first, without those already in hand."""
+        return await self._frame.database.scan(lambda connection: queries.due_notices(connection, now, limit, without))
 
     async def newest(self, notices: Sequence[Notice]) -> Newest:
         """State and round of the notices' receptions, as known now."""

@@ -1,15 +1,18 @@
 """The ledger inside a unit of work: written in one statement per kind of change."""
 
 from collections.abc import Callable, Iterable
-from copy import copy
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy.sql.dml import UpdateBase
 
+from services.chassis.bulk import bulk
 from services.chassis.kernel import Stale
 from services.notification.adapters.rows import notice_to_row, progress_to_row
 from services.notification.adapters.tables import notices
 from services.notification.domain.notice import Notice
 
+_COLUMNS = tuple(notices.c.keys())
 _INSERT = insert(notices)
 _PROGRESS = (
     "version",
@@ -50,9 +53,7 @@ class SqlNotices:
 
     def bring(self, committed: Notice) -> Notice:
         """A notice to carry on, given as it was committed; the given one stays as it is."""
-        notice = copy(committed)
-        notice.events = []
-        return notice
+        return committed.twin()
 
     def carry_on(self, notice: Notice) -> None:
         """Keep what became of a notice and announce its events."""
@@ -67,11 +68,14 @@ class SqlNotices:
         added, self._added = self._added, []
         carried, self._carried = self._carried, []
         if added:
-            self._connection.execute(_INSERT, [notice_to_row(notice) for notice in added])
+            self._run(_INSERT, _COLUMNS, [notice_to_row(notice) for notice in added])
         if carried:
-            hits = self._connection.execute(_UPDATE, [progress_to_row(notice) for notice in carried]).rowcount
+            hits = self._run(_UPDATE, _PROGRESS, [progress_to_row(notice) for notice in carried])
             if hits != len(carried):
                 raise Stale(f"{len(carried) - hits} of {len(carried)} notices were changed by somebody else")
+
+    def _run(self, statement: UpdateBase, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> int:
+        return bulk(statement, columns, self._connection.dialect).run(self._connection, rows)
 
     def _save(self, notice: Notice) -> None:
         notice.version += 1

@@ -1,7 +1,8 @@
 """Reads: the ledger straight into messages, and what the sender looks up."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,6 +18,8 @@ from services.notification.domain.notice import Notice, State
 from services.notification.domain.purpose import ReceptionState
 from tabling.notification.v1 import notice_pb2
 from tabling.notification.v1.notification_service_pb2 import ListNoticesRequest, ListNoticesResponse
+
+_BY_IDS = select(notices).where(notices.c.id.in_(bindparam("ids", expanding=True))).order_by(notices.c.next_attempt_at)
 
 
 class SqlQueries:
@@ -39,7 +42,7 @@ class SqlQueries:
     ) -> ListNoticesResponse:
         """A page of notices, newest first; of one (store id, reception id) or of all, in these states or in any."""
         statement = _filtered(reception, states)
-        return await self._database.read(lambda connection: _page(connection, statement, request, size, after))
+        return await self._database.scan(lambda connection: _page(connection, statement, request, size, after))
 
 
 def get_notice(connection: Connection, notice_id: str) -> notice_pb2.Notice:
@@ -69,11 +72,13 @@ def _page(
     return answer
 
 
-def due_notices(connection: Connection, now: datetime, limit: int) -> list[Notice]:
-    """Notices to send, or to ask the vendor about, longest due first."""
+def due_notices(connection: Connection, now: datetime, limit: int, without: Container[str]) -> list[Notice]:
+    """Notices to send, or to ask the vendor about, longest due first; without those already in hand."""
     due = notices.c.next_attempt_at
-    statement = select(notices).where(due.is_not(None), due <= now).order_by(due, notices.c.id).limit(limit)
-    return [notice_from_row(row) for row in connection.execute(statement).mappings()]
+    statement = select(notices.c.id).where(due.is_not(None), due <= now).order_by(due, notices.c.id)
+    left = (id_ for id_ in connection.execute(statement).scalars() if id_ not in without)
+    some = {"ids": list(islice(left, limit))}
+    return [notice_from_row(row) for row in connection.execute(_BY_IDS, some).mappings()] if some["ids"] else []
 
 
 def newest_states(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[ReceptionState, int]]:

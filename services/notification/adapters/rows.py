@@ -1,6 +1,5 @@
 """Rows ⇄ domain."""
 
-import json
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -13,8 +12,6 @@ from services.notification.domain.store import Store
 PURPOSE_OF = {purpose.value: purpose for purpose in Purpose}
 STATE_OF = {state.value: state for state in State}
 RECEPTION_STATE_OF = {state.value: state for state in ReceptionState}
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def notice_to_row(notice: Notice) -> dict[str, Any]:
@@ -29,7 +26,7 @@ def notice_to_row(notice: Notice) -> dict[str, Any]:
         "state": notice.state.value,
         "language_code": notice.language_code,
         "template_code": notice.template_code,
-        "variables": _encode(notice.variables),
+        "variables": "\n".join([f"{name}={value}" for name, value in notice.variables.items()]),
         "text": notice.text,
         "phone": notice.phone,
         "failure": notice.failure,
@@ -65,7 +62,7 @@ def notice_from_row(row: RowMapping) -> Notice:
     values = dict(row)
     values["purpose"] = PURPOSE_OF[values["purpose"]]
     values["state"] = STATE_OF[values["state"]]
-    values["variables"] = json.loads(values["variables"])
+    values["variables"] = dict(line.split("=", 1) for line in values["variables"].split("\n") if line)
     return Notice(**values)
 
 

@@ -19,7 +19,7 @@ notices = Table(
     Column("state", String(12), nullable=False),
     Column("language_code", String(8), nullable=False),
     Column("template_code", String(20), nullable=False),
-    Column("variables", Text, nullable=False, comment="what the template was filled with, JSON"),
+    Column("variables", Text, nullable=False, comment="what the template was filled with, `name=value` lines"),
     Column("text", Text, nullable=False, comment="what the party reads"),
     Column("phone", String(20), nullable=False, comment="masked; the number itself is never kept"),
     Column("failure", String(32), nullable=False),

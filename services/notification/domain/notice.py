@@ -30,6 +30,9 @@ class Reason(Enum):
     NO_CONTACT = "NO_CONTACT"
 
 
+FIRST_ATTEMPT = timedelta(seconds=5)
+"""Until when the sender, which hears of a new notice at once, has it to itself; then it counts as left over."""
+
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=30)
 KEEP_ASKING = timedelta(days=3)
@@ -68,6 +71,12 @@ class Notice(Aggregate):
     def is_settled(self) -> bool:
         """True when nothing will happen to it any more."""
         return self.state not in (State.PENDING, State.SENT)
+
+    def twin(self) -> "Notice":
+        """The same notice once more, to be changed while this one stays as it is."""
+        twin = object.__new__(Notice)
+        twin.__dict__.update(self.__dict__, events=[])
+        return twin
 
     def why_withhold(self, state: ReceptionState, newest_round: int, now: datetime) -> Reason | None:
         """Why it must not be sent now, given its reception's newest state and round."""

@@ -5,6 +5,8 @@ KOREA = "+82"
 
 def masked(e164: str) -> str:
     """An E.164 number with its middle hidden: `010-****-5678`; of other countries `+1******0123`."""
+    if len(e164) < 8:
+        return "*" * len(e164)
     last = e164[-4:]
     if not e164.startswith(KOREA):
         return f"{e164[:2]}{'*' * (len(e164) - 6)}{last}"

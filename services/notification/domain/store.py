@@ -24,7 +24,7 @@ class Store(Aggregate):
         if version <= self.seen:
             return False
         self.seen = version
-        self.display_name = display_name
+        self.display_name = " ".join(display_name.split())
         self.time_zone = time_zone or HOME_ZONE
         return True
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -28,8 +28,8 @@ LONGEST_REST = timedelta(seconds=5)
 class Ledger(Protocol):
     """What the sender needs of the database."""
 
-    async def due(self, now: datetime, limit: int) -> list[Notice]:
-        """Open notices whose time has come, longest due first."""
+    async def due(self, now: datetime, limit: int, without: Container[str]) -> list[Notice]:
+        """Open notices whose time has come, longest due first, without those already in hand."""
 
     async def newest(self, notices: Sequence[Notice]) -> Newest:
         """State and round of the notices' receptions, as known now."""
@@ -98,6 +98,7 @@ class Sender:
 
     async def _process(self, batch: Sequence[Notice], courier: Courier) -> None:
         trouble = True
+        done: Sequence[Notice] = batch
         try:
             phones = await courier.look_up(batch)
             # looked at again right before sending: a party that sits must not be called
@@ -108,14 +109,17 @@ class Sender:
             trouble = out_of_reach(findings)
         except ContactsUnavailable as error:
             log.warning("no contacts", notices=len(batch), error=str(error))
+            self._waiting.extendleft(reversed(batch))
+            done = ()
         except DomainError as error:
             log.warning("notices not settled", notices=len(batch), error=error.reason)
         except Exception as error:
             log.error("notices not sent", notices=len(batch), exc_info=error)
         finally:
             # whatever is not settled is still in the ledger: the sweep brings it again
+            self._ours.difference_update(notice.id for notice in done)
             self._troubles = self._troubles + 1 if trouble else 0
-            self._ours.difference_update(notice.id for notice in batch)
+            self._wake.set()
             self._window.release()
 
     async def _sweep(self) -> None:
@@ -128,7 +132,7 @@ class Sender:
 
     async def _sweep_once(self) -> int:
         try:
-            return self.hand_over(await self._ledger.due(self._clock.now(), PAGE + len(self._ours)))
+            return self.hand_over(await self._ledger.due(self._clock.now(), PAGE, frozenset(self._ours)))
         except DomainError as error:
             log.warning("ledger not swept", error=error.reason)
             return 0

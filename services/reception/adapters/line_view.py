@@ -44,10 +44,8 @@ class LineView:
 
     def order(self, store_id: str) -> LineOrder:
         """The order of a store's line."""
-        order = self._orders.get(store_id)
-        if order is None:
-            order = self._orders[store_id] = LineOrder()
-        return order
+        # asked from several threads: none may put another's aside
+        return self._orders.get(store_id) or self._orders.setdefault(store_id, LineOrder())
 
     def standing(self, reception: Reception) -> Standing:
         """Where a reception stands."""

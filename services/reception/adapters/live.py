@@ -41,11 +41,6 @@ class Live:
         """Where a reception stands, as committed."""
         return self._view.standing(reception)
 
-    async def store_is_known(self, store_id: str) -> bool:
-        """Whether management has told of a store."""
-        line = self._view.line(store_id)
-        return line is not None and line.policy.store_version > 0
-
     async def one(self, store_id: str, reception_id: str) -> Reception | None:
         """A store's reception, or None."""
         return await self._desk.read(lambda connection: queries.one_reception(connection, store_id, reception_id))

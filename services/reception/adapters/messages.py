@@ -1,26 +1,15 @@
 """Domain events to the events that the other services read."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.chassis.messages import Message
 from services.reception.application.ports import Standing
 from services.reception.domain import events
 from services.reception.domain.line import Line
-from services.reception.domain.reception import Channel, CloseReason, Reception, State
+from services.reception.domain.reception import Reception, State
+from services.reception.wire import CHANNELS, CLOSE_REASONS, STATES, set_time
 from tabling.reception.v1 import events_pb2 as pb
-from tabling.reception.v1 import reception_pb2
-
-STATES: Mapping[State, Any] = {state: reception_pb2.Reception.State.Value(state.value) for state in State}
-CLOSE_REASONS: Mapping[CloseReason, Any] = {
-    reason: reception_pb2.Reception.CloseReason.Value(reason.value or "CLOSE_REASON_UNSPECIFIED")
-    for reason in CloseReason
-}
-CHANNELS: Mapping[Channel, Any] = {c: reception_pb2.Reception.Channel.Value(c.value) for c in Channel}
 
 _TYPES: Mapping[type[object], tuple[str, Any]] = {
     events.ReceptionAdded: ("reception.reception.added.v1", pb.ReceptionAdded),
@@ -89,25 +78,12 @@ def _fill(to: pb.ReceptionSnapshot, name: str, reception: Reception, standing: S
     to.section = reception.section
     to.near_turn = reception.near_turn
     to.promised = reception.promised
-    _set_time(to.create_time, reception.created_at)
+    set_time(to.create_time, reception.created_at)
     if reception.hold_expires_at:
-        _set_time(to.hold_expire_time, reception.hold_expires_at)
+        set_time(to.hold_expire_time, reception.hold_expires_at)
     if reception.called_at:
-        _set_time(to.call_time, reception.called_at)
+        set_time(to.call_time, reception.called_at)
     if reception.seated_at:
-        _set_time(to.seat_time, reception.seated_at)
+        set_time(to.seat_time, reception.seated_at)
     if reception.closed_at:
-        _set_time(to.close_time, reception.closed_at)
-
-
-def _set_time(to: Timestamp, moment: datetime) -> None:
-    to.seconds, to.nanos = _split(moment)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@lru_cache(maxsize=256)
-def _split(moment: datetime) -> tuple[int, int]:
-    since = moment - _EPOCH
-    return since.days * 86400 + since.seconds, since.microseconds * 1000
+        set_time(to.close_time, reception.closed_at)

@@ -46,12 +46,6 @@ def page_of_receptions(
     return [reception_from_row(row) for row in rows]
 
 
-def store_is_known(connection: Connection, store_id: str) -> bool:
-    """Whether management has told of a store."""
-    statement = select(lines.c.id).where(lines.c.id == store_id, lines.c.store_version > 0)
-    return connection.execute(statement).first() is not None
-
-
 def contacts(connection: Connection, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
     """Name, phone and language of receptions given as (store, id) that have a phone."""
     columns = receptions.c

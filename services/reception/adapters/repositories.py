@@ -51,7 +51,7 @@ class SqlReceptions:
             statement = statement.where(receptions.c.created_at <= until)
         if before_day is not None:
             statement = statement.where(receptions.c.business_day < before_day)
-        rows = self._connection.execute(statement.order_by(receptions.c.order_key).limit(limit))
+        rows = self._connection.execute(statement.order_by(receptions.c.created_at).limit(limit))
         return self._rows.adopt(rows.mappings())
 
 

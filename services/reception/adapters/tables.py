@@ -64,7 +64,7 @@ receptions = Table(
         sqlite_where=OF_CUSTOMER,
         postgresql_where=OF_CUSTOMER,
     ),
-    Index("receptions_in_line", "store_id", sqlite_where=IN_LINE, postgresql_where=IN_LINE),
+    Index("receptions_in_line", "store_id", "created_at", sqlite_where=IN_LINE, postgresql_where=IN_LINE),
 )
 
 lines = Table(

@@ -1,5 +1,6 @@
 """Giving a party at the door its place in line."""
 
+from services.reception.application.change_store import SEND_HOME
 from services.reception.application.follow_order import apply_order
 from services.reception.application.keep import keep
 from services.reception.application.ports import UnitOfWork
@@ -35,6 +36,8 @@ def register_walk_in(order: Order, uow: UnitOfWork) -> None:
     reception.be_numbered(line.take_number(), line.business_day)
     reception.record(ReceptionAdded())
     keep(reception, line, None, uow)
+    if line.sent_home_at is not None and reception.created_at <= line.sent_home_at:
+        uow.timers.set(SEND_HOME, line.id, uow.now)
     for news in (order, uow.early_orders.take(order.id)):
         if news is not None and reception.is_news_of_order(news):
             apply_order(news, reception, uow)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Seating:
     hold_expires_at: datetime | None
 
 
-class OrderState(Enum):
+class OrderState(StrEnum):
     """Where the store's own record of a reception is."""
 
     RECEIVED = "RECEIVED"

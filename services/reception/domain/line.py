@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import Enum
+from enum import StrEnum
 
 from services.chassis.kernel import Aggregate, NotFound, invalid
 from services.reception.domain.business_day import DEFAULT_ZONE, ONE_DAY, business_day, start_of
@@ -18,7 +18,7 @@ SLOWEST_SECONDS = 3600.0
 NEWEST_WEIGHT = 0.3
 
 
-class StoreState(Enum):
+class StoreState(StrEnum):
     """Whether parties can join."""
 
     CLOSED = "CLOSED"
@@ -26,7 +26,7 @@ class StoreState(Enum):
     PAUSED = "PAUSED"
 
 
-class SeatingMode(Enum):
+class SeatingMode(StrEnum):
     """Who gets a free table."""
 
     COMPATIBLE_FIFO = "COMPATIBLE_FIFO"
@@ -69,10 +69,15 @@ class Line(Aggregate):
     sent_home_at: datetime | None = None
     changed: bool = field(default=False, repr=False, compare=False)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether management has told of the store; a walk-in may come earlier."""
+        return self.policy.store_version > 0
+
     def check_join(self, party_size: int) -> None:
         """Raises when the store takes no such party now."""
         policy = self.policy
-        if not policy.store_version:
+        if not self.is_known:
             raise NotFound(f"stores/{self.id} does not exist")
         if policy.state is StoreState.CLOSED:
             raise StoreClosed(f"stores/{self.id} is CLOSED")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 
 from services.chassis.kernel import Aggregate, Stale
 from services.reception.domain import events
@@ -16,7 +16,7 @@ from services.reception.domain.errors import (
 from services.reception.domain.facts import Order, OrderState, Seating
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a reception is in its life."""
 
     REQUESTED = "REQUESTED"
@@ -29,7 +29,7 @@ class State(Enum):
     REJECTED = "REJECTED"
 
 
-class CloseReason(Enum):
+class CloseReason(StrEnum):
     """Why a reception was closed; NONE while open, and when COMPLETED."""
 
     NONE = ""
@@ -42,7 +42,7 @@ class CloseReason(Enum):
     MARKED_NO_SHOW = "MARKED_NO_SHOW"
 
 
-class Channel(Enum):
+class Channel(StrEnum):
     """How a party came into the line."""
 
     ONLINE = "ONLINE"

@@ -1,7 +1,7 @@
 """Receptions to messages, and messages of the other services to facts."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,17 +11,13 @@ from services.reception.application.ports import Standing
 from services.reception.domain.facts import Order, OrderState, Seating
 from services.reception.domain.line import Policy, SeatingMode, StoreState
 from services.reception.domain.phone import masked
-from services.reception.domain.reception import Channel, CloseReason, Reception, State
+from services.reception.domain.reception import Reception, State
+from services.reception.wire import CHANNELS, CLOSE_REASONS, STATES, set_time
 from tabling.management.v1 import order_pb2, store_pb2
 from tabling.reception.v1 import reception_pb2 as pb
 from tabling.seat.v1 import events_pb2 as seat_pb2
 
-STATES: Mapping[State, Any] = {state: pb.Reception.State.Value(state.value) for state in State}
 STATES_FROM_PB: Mapping[int, State] = {number: state for state, number in STATES.items()}
-CHANNELS: Mapping[Channel, Any] = {channel: pb.Reception.Channel.Value(channel.value) for channel in Channel}
-CLOSE_REASONS: Mapping[CloseReason, Any] = {
-    reason: pb.Reception.CloseReason.Value(reason.value or "CLOSE_REASON_UNSPECIFIED") for reason in CloseReason
-}
 
 _ORDER_STATES: Mapping[int, OrderState] = {order_pb2.Order.State.Value(s.value): s for s in OrderState}
 _STORE_STATES: Mapping[int, StoreState] = {store_pb2.Store.State.Value(s.value): s for s in StoreState}
@@ -33,29 +29,27 @@ _SEATING_MODES: Mapping[int, SeatingMode] = {
 
 def to_pb(reception: Reception, standing: Standing) -> pb.Reception:
     """A reception as its holder sees it."""
-    to = pb.Reception(
-        name=reception.name,
-        party_size=reception.party_size,
-        language_code=reception.contact.language_code,
-        section=reception.section,
-        state=STATES[reception.state],
-        waiting_number=reception.waiting_number,
-        table=reception.table,
-        postpone_count=reception.postpone_count,
-        close_reason=CLOSE_REASONS[reception.close_reason],
-        channel=CHANNELS[reception.channel],
-        business_day=reception.business_day,
-        version=reception.version,
-        etag=str(reception.version),
-    )
-    if reception.contact.customer_id:
-        to.customer = f"customers/{reception.contact.customer_id}"
-    if reception.contact.phone:
-        to.phone = masked(reception.contact.phone)
+    to, contact = pb.Reception(), reception.contact
+    to.name = reception.name
+    to.party_size = reception.party_size
+    to.language_code = contact.language_code
+    to.section = reception.section
+    to.state = STATES[reception.state]
+    to.waiting_number = reception.waiting_number
+    to.table = reception.table
+    to.postpone_count = reception.postpone_count
+    to.close_reason = CLOSE_REASONS[reception.close_reason]
+    to.channel = CHANNELS[reception.channel]
+    to.business_day = reception.business_day
+    to.version = reception.version
+    to.etag = str(reception.version)
+    if contact.customer_id:
+        to.customer = f"customers/{contact.customer_id}"
+    if contact.phone:
+        to.phone = masked(contact.phone)
     if reception.state is State.WAITING:
-        to.parties_ahead = standing.parties_ahead
-        to.estimated_wait.seconds = standing.wait_seconds
-    to.create_time.FromDatetime(reception.created_at)
+        to.parties_ahead, to.estimated_wait.seconds = standing
+    set_time(to.create_time, reception.created_at)
     _set_times(reception, to)
     return to
 
@@ -65,7 +59,7 @@ def to_place(reception: Reception, standing: Standing) -> pb.Place:
     place = pb.Place(name=f"{reception.name}/place", state=STATES[reception.state])
     if reception.state is State.WAITING:
         place.parties_ahead = standing.parties_ahead
-        place.estimated_wait.FromTimedelta(timedelta(seconds=standing.wait_seconds))
+        place.estimated_wait.seconds = standing.wait_seconds
     return place
 
 
@@ -140,13 +134,13 @@ def order_ids(order: order_pb2.Order) -> tuple[str, str]:
 
 def _set_times(reception: Reception, to: pb.Reception) -> None:
     if reception.hold_expires_at:
-        to.hold_expire_time.FromDatetime(reception.hold_expires_at)
+        set_time(to.hold_expire_time, reception.hold_expires_at)
     if reception.called_at:
-        to.call_time.FromDatetime(reception.called_at)
+        set_time(to.call_time, reception.called_at)
     if reception.seated_at:
-        to.seat_time.FromDatetime(reception.seated_at)
+        set_time(to.seat_time, reception.seated_at)
     if reception.closed_at:
-        to.close_time.FromDatetime(reception.closed_at)
+        set_time(to.close_time, reception.closed_at)
 
 
 def _time(message: Any, name: str) -> datetime | None:

@@ -40,9 +40,6 @@ class Reads(Protocol):
     def standing(self, reception: Reception) -> Standing:
         """Where a reception stands, as committed."""
 
-    async def store_is_known(self, store_id: str) -> bool:
-        """Whether management has told of a store."""
-
     async def one(self, store_id: str, reception_id: str) -> Reception | None:
         """A store's reception, or None."""
 

@@ -27,8 +27,10 @@ from tabling.reception.v1 import reception_service_pb2 as rpc
 from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceServicer as Base
 
 RECEPTION = "stores/*/receptions/*"
-# so that a moving line does not make every watcher write at every step
+# a moving line must not make every watcher write at every step; who is far behind can wait a little longer
 GATHER_SECONDS = 0.25
+GATHER_SECONDS_PER_PARTY = 0.01
+LONGEST_GATHER_SECONDS = 3.0
 # what is left of a caller's deadline for the answer's way back
 RESERVE_SECONDS = 0.1
 
@@ -65,7 +67,7 @@ class ReceptionServicer(Base):
 
     async def ListReceptions(self, request: rpc.ListReceptionsRequest, context: Any) -> rpc.ListReceptionsResponse:
         customer = chassis_fields.optional_name("customer", request.customer, "customers/*")
-        store_id = await self._listed_store(request.parent)
+        store_id = self._listed_store(request.parent)
         if store_id is None and customer is None:
             raise invalid("customer", "is required with the parent stores/-")
         size = paging.page_size(request.page_size)
@@ -125,10 +127,14 @@ class ReceptionServicer(Base):
                 yield None
                 continue
             if (present := await followed.read()) is reception:
-                await followed.changed_itself(GATHER_SECONDS)
+                await followed.changed_itself(self._gather_seconds(reception))
                 present = await followed.read()
             reception = present or reception
             yield reception
+
+    def _gather_seconds(self, reception: Reception) -> float:
+        ahead = self._reads.standing(reception).parties_ahead
+        return min(GATHER_SECONDS + GATHER_SECONDS_PER_PARTY * ahead, LONGEST_GATHER_SECONDS)
 
     async def _settled(self, answer: pb.Reception, seconds: float) -> pb.Reception:
         store_id, reception_id = chassis_fields.name_parts(answer.name, RECEPTION)
@@ -144,11 +150,12 @@ class ReceptionServicer(Base):
                 await followed.changed_itself(left)
         return answer if reception is None else self._to_pb(reception)
 
-    async def _listed_store(self, parent: str) -> str | None:
+    def _listed_store(self, parent: str) -> str | None:
         if parent == "stores/-":
             return None
         (store_id,) = chassis_fields.name_parts(parent, "stores/*")
-        if not await self._reads.store_is_known(store_id):
+        line = self._reads.line(store_id)
+        if line is None or not line.is_known:
             raise NotFound(f"{parent} does not exist")
         return store_id
 

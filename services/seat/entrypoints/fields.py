@@ -1,7 +1,7 @@
 """What requests may contain."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container
+from functools import lru_cache
 
 from services.chassis.fields import identifier, name_parts, optional_name, text, whole
 from services.chassis.kernel import InvalidField, Violation, invalid, new_id
@@ -53,14 +53,21 @@ def new_tables(request: BatchCreateTablesRequest) -> tuple[NewTable, ...]:
         raise invalid("requests", f"must be 1 to {MAX_BATCH}")
     tables: dict[str, NewTable] = {}
     for index, each in enumerate(request.requests):
-        with _inside(f"requests[{index}]"):
-            if each.parent not in ("", request.parent):
-                raise invalid("parent", "must be empty or that of the batch")
-            table = new_table(each)
-            if table.table_id in tables:
-                raise invalid("table_id", "comes twice")
+        try:
+            table = _table_of_batch(each, request.parent, tables)
+        except InvalidField as error:
+            raise _inside(f"requests[{index}]", error) from None
         tables[table.table_id] = table
     return tuple(tables.values())
+
+
+def _table_of_batch(request: CreateTableRequest, parent: str, others: Container[str]) -> NewTable:
+    if request.parent not in ("", parent):
+        raise invalid("parent", "must be empty or that of the batch")
+    table = new_table(request)
+    if table.table_id in others:
+        raise invalid("table_id", "comes twice")
+    return table
 
 
 def table_changes(request: UpdateTableRequest) -> TableChanges:
@@ -86,8 +93,10 @@ def questions(request: CheckSeatsRequest) -> list[tuple[str, int, str]]:
         raise invalid("questions", f"must be 1 to {MAX_QUESTIONS}")
     asked = []
     for index, each in enumerate(request.questions):
-        with _inside(f"questions[{index}]"):
+        try:
             asked.append(_question(each))
+        except InvalidField as error:
+            raise _inside(f"questions[{index}]", error) from None
     return asked
 
 
@@ -102,17 +111,20 @@ def label(field: str, value: str) -> str:
 
 
 def _question(question: SeatQuestion) -> tuple[str, int, str]:
-    store = optional_name("store", question.store, "stores/*")
-    if store is None:
-        raise invalid("store", "is required")
     party_size = whole("party_size", question.party_size, least=1, most=LARGEST_PARTY)
-    return store[0], party_size, label("section", question.section)
+    section = question.section
+    return _asked_store(question.store), party_size, label("section", section) if section else ""
 
 
-@contextmanager
-def _inside(place: str) -> Iterator[None]:
-    """Names the fields of broken rules from the request's root."""
-    try:
-        yield
-    except InvalidField as error:
-        raise InvalidField(*(Violation(f"{place}.{v.field}", v.description) for v in error.violations)) from None
+# a thousand questions are about few stores
+@lru_cache(maxsize=1024)
+def _asked_store(name: str) -> str:
+    ids = optional_name("store", name, "stores/*")
+    if ids is None:
+        raise invalid("store", "is required")
+    return ids[0]
+
+
+def _inside(place: str, error: InvalidField) -> InvalidField:
+    """The same, with fields named from the request's root."""
+    return InvalidField(*(Violation(f"{place}.{v.field}", v.description) for v in error.violations))

@@ -31,7 +31,7 @@ def test_only_its_end_is_told_to_others() -> None:
     assert len(line.events) == 1
 
 
-@pytest.mark.parametrize("outcome", sorted(Outcome, key=lambda outcome: outcome.value))
+@pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_leads_somewhere(outcome: Outcome) -> None:
     line = notice()
     line.report(Report(outcome), NOON)
@@ -94,7 +94,7 @@ def test_it_is_withheld_when_untrue_or_too_late() -> None:
         ("+82212345678", "02-****-5678"),
         ("+12025550123", "+1******0123"),
         ("", ""),
-        ("+1", "+1"),
+        ("+1", "**"),
     ],
 )
 def test_a_phone_number_is_masked(phone: str, shown: str) -> None:

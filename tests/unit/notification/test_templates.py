@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from services.kakao import codes
 from services.notification.adapters import templates
 from services.notification.adapters.templates import Template
-from services.notification.adapters.vendors.codes import OUTCOMES, outcome
+from services.notification.adapters.vendors.codes import CLASSES, OUTCOMES, outcome
 from services.notification.domain.outcome import Outcome
 from services.notification.domain.purpose import CloseReason, ReceptionState
 from services.notification.domain.snapshot import purposes, words
@@ -57,7 +58,7 @@ def test_a_language_that_lacks_a_template_is_refused(tmp_path: Path) -> None:
     for language, keys in (("ko", "ab"), ("en", "a")):
         entries = "".join(f'[{key}]\ncode = "{key}"\ncontent = "x"\n' for key in keys)
         (tmp_path / f"{language}.toml").write_text(f'unknown_store = "x"\n{entries}')
-    with pytest.raises(ValueError, match="en.toml"):
+    with pytest.raises(ValueError, match=r"en\.toml"):
         templates.load(tmp_path)
 
 
@@ -76,10 +77,9 @@ def test_every_code_has_one_class() -> None:
     assert outcome(-9999) is Outcome.TRANSIENT
     assert outcome(987654) is Outcome.REFUSED
     assert set(OUTCOMES.values()) == set(Outcome)
+    assert len(OUTCOMES) == sum(map(len, CLASSES.values()))
 
 
 def test_every_code_of_the_stand_in_is_classed() -> None:
-    from services.kakao import codes
-
     given = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, int)}
     assert given <= OUTCOMES.keys()

@@ -373,7 +373,7 @@ def test_a_party_stays_at_a_table_that_is_blocked() -> None:
     store.join("p", 4)
     store.join("q", 4)
     store.host.block("a", "")
-    assert table.state is TableState.HELD
+    assert store.at("p") == (State.HELD, "a")
     store.tell("p", Stage.SEATED)
     store.tell("p", Stage.CLOSED)
     assert table.state is TableState.BLOCKED

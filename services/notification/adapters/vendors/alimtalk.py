@@ -1,8 +1,8 @@
 """KakaoTalk AlimTalk over NHN Cloud's KakaoTalk Bizmessage v2.3 (https://docs.nhncloud.com, "알림톡 v2.3")."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -119,14 +119,10 @@ class AlimTalk(AbstractAsyncContextManager["AlimTalk"]):
         """What the vendor knows of a notification; `outcome` is None when it never had it."""
         try:
             answer = await self._call("GET", "messages", params={"recipientGroupingKey": notification_id})
-            found = answer["messageSearchResultResponse"]["messages"]
+            with _understood():
+                return _delivery(notification_id, answer["messageSearchResultResponse"]["messages"])
         except _Refused as refused:
             return Delivery(notification_id, Channel.KAKAO, refused.outcome, refused.code)
-        if not found:
-            return Delivery(notification_id, Channel.KAKAO, None, "")
-        message = found[0]
-        code = int(message["resultCode"])
-        return Delivery(notification_id, Channel.KAKAO, outcome(code), str(code), message["requestId"])
 
     async def _send(self, template_code: str, batch: Sequence[Notification]) -> list[Submission]:
         submissions = await self._try(template_code, batch)
@@ -160,9 +156,11 @@ class AlimTalk(AbstractAsyncContextManager["AlimTalk"]):
             "templateCode": template_code,
             "recipientList": recipients,
         }
-        message = (await self._call("POST", "messages", json=body))["message"]
-        codes = {result["recipientGroupingKey"]: int(result["resultCode"]) for result in message["sendResults"]}
-        return [_answer(n.id, codes.get(n.id), message["requestId"]) for n in batch]
+        answer = await self._call("POST", "messages", json=body)
+        with _understood():
+            message = answer["message"]
+            codes = {result["recipientGroupingKey"]: int(result["resultCode"]) for result in message["sendResults"]}
+            return [_answer(n.id, codes.get(n.id), message["requestId"]) for n in batch]
 
     async def _register(self, template_code: str) -> None:
         if template_code in self._registered:
@@ -187,11 +185,28 @@ class AlimTalk(AbstractAsyncContextManager["AlimTalk"]):
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # it was on its way: it may have arrived although no answer came back
             raise _Refused(Outcome.UNCERTAIN, type(error).__name__) from None
-        header = answer["header"]
-        if not header["isSuccessful"]:
+        with _understood():
+            header = answer["header"]
             code = int(header["resultCode"])
-            raise _Refused(outcome(code), str(code))
-        return dict(answer)
+            if header["isSuccessful"]:
+                return dict(answer)
+        raise _Refused(outcome(code), str(code))
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """An answer that is not of the documented form leaves it open what was done."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _Refused(Outcome.UNCERTAIN, "MALFORMED") from None
+
+
+def _delivery(id_: str, found: Sequence[Mapping[str, Any]]) -> Delivery:
+    if not found:
+        return Delivery(id_, Channel.KAKAO, None, "")
+    code = int(found[0]["resultCode"])
+    return Delivery(id_, Channel.KAKAO, outcome(code), str(code), str(found[0]["requestId"]))
 
 
 def _check_status(status: int) -> None:

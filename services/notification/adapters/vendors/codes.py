@@ -7,7 +7,7 @@ from services.notification.domain.outcome import Outcome
 UNKNOWN_TEMPLATE = frozenset(("3015", "-3004"))
 """No such template, or another text with other variables: registering ours again helps."""
 
-_CLASSES: Mapping[Outcome, tuple[int, ...]] = {
+CLASSES: Mapping[Outcome, tuple[int, ...]] = {
     Outcome.ACCEPTED: (0,),
     Outcome.DELIVERED: (1000,),
     Outcome.DUPLICATE: (-1005, 4131),
@@ -23,7 +23,7 @@ _CLASSES: Mapping[Outcome, tuple[int, ...]] = {
     Outcome.REFUSED: (4, -1028, -3002, -3006, -3008, 3014),
 }
 
-OUTCOMES: Mapping[int, Outcome] = {code: outcome for outcome, codes in _CLASSES.items() for code in codes}
+OUTCOMES: Mapping[int, Outcome] = {code: outcome for outcome, codes in CLASSES.items() for code in codes}
 
 
 def outcome(code: int) -> Outcome:

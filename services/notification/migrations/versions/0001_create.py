@@ -42,7 +42,9 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("language_code", sa.String(length=8), nullable=False),
         sa.Column("template_code", sa.String(length=20), nullable=False),
-        sa.Column("variables", sa.Text(), nullable=False, comment="what the template was filled with, JSON"),
+        sa.Column(
+            "variables", sa.Text(), nullable=False, comment="what the template was filled with, `name=value` lines"
+        ),
         sa.Column("text", sa.Text(), nullable=False, comment="what the party reads"),
         sa.Column("phone", sa.String(length=20), nullable=False, comment="masked; the number itself is never kept"),
         sa.Column("failure", sa.String(length=32), nullable=False),

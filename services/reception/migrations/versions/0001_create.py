@@ -138,7 +138,7 @@ def upgrade() -> None:
     op.create_index(
         "receptions_in_line",
         "receptions",
-        ["store_id"],
+        ["store_id", "created_at"],
         unique=False,
         sqlite_where=sa.text("state IN ('REQUESTED', 'WAITING')"),
         postgresql_where=sa.text("state IN ('REQUESTED', 'WAITING')"),
