@@ -130,7 +130,14 @@ class Vendor:
         return Delivery(notification_id, Channel.KAKAO, known, "")
 
     def capabilities(self) -> Capabilities:
-        return Capabilities("test", 100, True, False, True, 1)
+        return Capabilities(
+            vendor="test",
+            batch_max=100,
+            named_variables=True,
+            native_fallback=False,
+            accepted_is_delivered=True,
+            idempotency_window=timedelta(days=3),
+        )
 
     def _take(self, id_: str) -> Submission:
         if id_ in self.delivered:
@@ -309,16 +316,26 @@ def databases() -> Iterator[Callable[[], Path]]:
 
 async def furnish(found: World, stores: Mapping[str, tuple[Profile, Sequence[NewTable]]]) -> None:
     """Open stores with their tables; everybody knows of them."""
-    for store, (profile, _) in stores.items():
-        await found.do("management", lambda uow, store=store, profile=profile: create_store(CreateStore(store, profile), uow))
-        await found.do("management", lambda uow, store=store: open_store(OpenStore(store), uow))
-    await _hear(found)
-    for store, (_, tables) in stores.items():
-        await found.do("seat", lambda uow, store=store, tables=tables: add_tables(AddTables(store, tuple(tables)), uow))
+    for store, (profile, tables) in stores.items():
+        opening = [_create(store, profile), _open(store)]
+        await found.at_once([found.do("management", work) for work in opening])
+        await _hear(found)
+        await found.at_once([found.do("seat", _add(store, tables))])
     await _hear(found)
 
 
 async def _hear(found: World) -> None:
-    await found.publish()
     while found.bus.pending:
         await found.deliver(found.bus.take([0] * len(found.bus.pending)))
+
+
+def _create(store: str, profile: Profile) -> Callable[[Any], object]:
+    return lambda uow: create_store(CreateStore(store, profile), uow)
+
+
+def _open(store: str) -> Callable[[Any], object]:
+    return lambda uow: open_store(OpenStore(store), uow)
+
+
+def _add(store: str, tables: Sequence[NewTable]) -> Callable[[Any], object]:
+    return lambda uow: add_tables(AddTables(store, tuple(tables)), uow)

@@ -1,11 +1,12 @@
 """What people do in the scenarios of the saga tests: one small dataclass each, so that a failing run can be read."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from services.chassis.kernel import new_id
+from services.chassis.kernel import DomainError, new_id
 from services.management.application.accept_order import AcceptOrder, accept_order
 from services.management.application.call_next_order import CallNextOrder, call_next_order
 from services.management.application.call_order import CallOrder, call_order
@@ -130,15 +131,22 @@ STAFF: Mapping[str, tuple[Any, Any]] = {
 
 @dataclass(frozen=True)
 class Staff:
-    """Staff do something about a party."""
+    """Staff do something about a party: the first of these that the order allows."""
 
-    verb: str
+    verbs: tuple[str, ...]
     party: int
 
     async def play(self, scene: Scene) -> None:
         if party := scene.party(self.party):
-            command, use_case = STAFF[self.verb]
-            await scene.world.do("management", lambda uow: use_case(command(*party), uow))
+            await scene.world.do("management", lambda uow: self._first(party, uow))
+
+    def _first(self, party: tuple[str, str], uow: Any) -> object:
+        for verb in self.verbs[:-1]:
+            command, use_case = STAFF[verb]
+            with suppress(DomainError):
+                return use_case(command(*party), uow)
+        command, use_case = STAFF[self.verbs[-1]]
+        return use_case(command(*party), uow)
 
 
 @dataclass(frozen=True)

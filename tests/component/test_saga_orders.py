@@ -42,39 +42,45 @@ Fresh = Callable[[], Path]
 Stores = dict[str, tuple[Profile, list[NewTable]]]
 
 which = st.integers(0, 3)
+size = st.integers(1, 4)
 parcel = st.integers(0, 40)
-section = st.sampled_from(["", "", "hall"])
+section = st.sampled_from(["", "", "", "hall"])
 
+join = st.builds(Join, which, size, st.integers(0, 2), section, st.sampled_from([None, None, True, False]))
 people = st.one_of(
-    st.builds(Join, which, st.integers(1, 4), st.integers(0, 2), section, st.sampled_from([None, None, True, False])),
-    st.builds(Join, which, st.integers(1, 4), st.integers(0, 2), section, st.none()),
-    st.builds(WalkIn, which, st.integers(1, 4)),
+    join,
+    st.builds(WalkIn, which, size),
     st.builds(Cancel, which),
     st.builds(Postpone, which, st.integers(1, 2)),
 )
+FORWARD = ("restore", "complete", "seat", "call")
+AWAY = ("no-show", "cancel")
+
 staff = st.one_of(
-    st.builds(Staff, st.sampled_from(sorted(STAFF)), which),
-    st.builds(Staff, st.sampled_from(["call", "seat", "complete", "no-show", "restore"]), which),
+    st.builds(Staff, st.sampled_from([FORWARD, FORWARD, AWAY]), which),
+    st.builds(Staff, st.tuples(st.sampled_from(sorted(STAFF))), which),
     st.builds(SeatAt, which, st.integers(0, 2)),
     st.builds(CallNext, which),
 )
 house = st.one_of(
     st.builds(Run, st.sampled_from(sorted(STORE)), which),
     st.builds(Arrange, st.sampled_from(sorted(TABLE)), which, st.integers(0, 2)),
-    st.builds(Pass, st.sampled_from([1, 30, 299, 300, 3600, 20 * 3600])),
+    st.builds(Pass, st.sampled_from([300, 30, 299, 3600, 20 * 3600])),
+    st.builds(Pass, st.just(300)),
     st.builds(Fire, which),
     st.builds(Send, st.sampled_from([Outcome.DELIVERED, Outcome.UNCERTAIN, Outcome.TRANSIENT])),
 )
-some = st.lists(parcel, max_size=1).map(tuple)
+seldom = st.one_of(st.just(()), st.just(()), st.just(()), st.tuples(parcel))
 turns = st.builds(
     Turn,
-    steps=st.lists(st.one_of(people, staff, staff, house), max_size=2).map(tuple),
-    arrive=st.lists(parcel, max_size=6).map(tuple),
-    again=some,
-    lost=some,
-    split=some,
+    steps=st.one_of(st.tuples(staff), st.tuples(people), st.tuples(house), st.tuples(staff, people | staff | house)),
+    arrive=st.one_of(st.lists(parcel, max_size=6).map(tuple), st.just((0,) * 20)),
+    again=seldom,
+    lost=seldom,
+    split=seldom,
 )
-scenarios = st.lists(turns, min_size=1, max_size=25)
+opening = st.lists(join, min_size=1, max_size=3).map(lambda steps: Turn(tuple(steps)))
+scenarios = st.tuples(opening, st.lists(turns, min_size=3, max_size=15)).map(lambda found: (found[0], *found[1]))
 
 
 @st.composite
