@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import structlog
 from google.protobuf.message import Message
 from sqlalchemy import insert
 
@@ -84,7 +83,8 @@ class Consumer(Generic[U]):
                 await self._persist(lambda: self._apply(inbox_id, events))
                 return None
             except Exception as error:
-                log.error("event not applied", consumer=self.name, attempt=attempt, exc_info=error)
+                sagas = sorted({event.correlation_id for event in events})
+                log.error("events not applied", consumer=self.name, attempt=attempt, sagas=sagas[:5], exc_info=error)
                 if attempt == self._attempts:
                     return error
             await self._pause(attempt)
@@ -105,16 +105,15 @@ class Consumer(Generic[U]):
         await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
     async def _apply(self, inbox_id: str, events: list[Event]) -> None:
-        parsed = [(handler := self._handlers[e.type], handler.message.FromString(e.data), e) for e in events]
+        parsed = [(handler := self._handlers[event.type], handler.message.FromString(event.data)) for event in events]
 
         def work(uow: U) -> None:
             if not uow.inbox.take(inbox_id):
                 return
-            for handler, message, event in parsed:
-                with structlog.contextvars.bound_contextvars(correlation_id=event.correlation_id):
-                    handler.apply(message, uow)
+            for handler, message in parsed:
+                handler.apply(message, uow)
 
-        needs = _merge([handler.needs(message) for handler, message, _ in parsed], inbox_id)
+        needs = _merge([handler.needs(message) for handler, message in parsed], inbox_id)
         await self._lane.run(work, needs, weight=len(events), bounded=False)
         crash_point("consumer.after_commit")
 

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
 from services.chassis.kernel import StorageBusy, StorageFull
+from services.chassis.statements import driver
 
 T = TypeVar("T")
 
@@ -109,9 +110,9 @@ class SqliteDatabase:
             connection = self._connection("write", self._write_engine)
             try:
                 return connection.begin()
-            except OperationalError as error:
+            except sqlite3.OperationalError as error:
                 connection.rollback()
-                if "locked" not in str(error.orig) or time.monotonic() > limit:
+                if "locked" not in str(error) or time.monotonic() > limit:
                     raise
             await asyncio.sleep(0.005)
 
@@ -137,7 +138,7 @@ class SqliteDatabase:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, sqlite3.OperationalError) as error:
         raise _storage_error(error) from error
 
 
@@ -158,13 +159,13 @@ def sqlite_engine(path: Path | str, *, begin: str = "BEGIN", busy_timeout_ms: in
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver(connection).execute(begin)
 
     return engine
 
 
-def _storage_error(error: OperationalError) -> Exception:
-    text = str(error.orig)
+def _storage_error(error: OperationalError | sqlite3.OperationalError) -> Exception:
+    text = str(error.orig if isinstance(error, OperationalError) else error)
     if "full" in text:
         return StorageFull("the database's disk is full")
     if any(word in text for word in ("locked", "busy", "disk I/O", "readonly", "unable to open")):

@@ -17,6 +17,9 @@ from services.chassis.unit_of_work import Needs, UnitOfWork
 U = TypeVar("U", bound=UnitOfWork)
 T = TypeVar("T")
 
+BUSY = 3.0
+"""Average weight of a transaction above which the next ones are spaced out, so that they grow."""
+
 
 @dataclass(slots=True)
 class Work(Generic[U]):
@@ -45,8 +48,7 @@ class GroupCommit(Generic[U]):
     """The one way to write to a service's database.
 
     `run` answers after the commit. Work runs in order of arrival, one transaction in flight. A lone piece of
-    work never waits; while several keep coming, transactions start at least `pace_seconds` apart, so that
-    they grow. A member that raises `DomainError` before changing anything fails alone; on any other error the
+    work never waits; under load transactions start at least `pace_seconds` apart, so that they grow. A member that raises `DomainError` before changing anything fails alone; on any other error the
     batch is rolled back and its members are run again one by one.
     """
 
@@ -70,7 +72,7 @@ class GroupCommit(Generic[U]):
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.last_batch = 0
+        self._load = 0.0
 
     async def run(
         self,
@@ -80,35 +82,40 @@ class GroupCommit(Generic[U]):
         weight: int = 1,
         deadline: float | None = None,
         bounded: bool = True,
+        patience: float = 0.0,
     ) -> T:
         """Run `run` in a transaction shared with others, and return its result after the commit.
 
         `needs` names what it will load by key. `weight` is its share of a batch. `deadline` (monotonic
         seconds): past it, work that has not begun is dropped with `DeadlineExceeded`. Raises `TooBusy` when
-        more than the capacity waits and the work is `bounded`.
+        more than the capacity waits and the work is `bounded`. `patience`: seconds that it may wait for other
+        work, whose transaction it then shares.
         """
         if bounded and len(self._waiting) >= self._capacity:
             raise TooBusy(f"{len(self._waiting)} pieces of work are waiting")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(Work(run, needs or {}, weight, deadline, future))
         self._idle.clear()
-        self._wake.set()
+        if patience:
+            asyncio.get_running_loop().call_later(patience, self._wake.set)
+        else:
+            self._wake.set()
         return await future
 
     async def serve(self) -> None:
         """Run transactions until cancelled."""
         while True:
-            if not self._waiting:
-                self._idle.set()
-                self._wake.clear()
-                await self._wake.wait()
-            started = time.monotonic()
-            batch = self._take()
-            if batch:
-                await self._flush(batch)
-            self.last_batch = len(batch)
-            if len(batch) > 1 and len(self._waiting) < self._limit:
-                await asyncio.sleep(max(0.0, started + self._pace_seconds - time.monotonic()))
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                started = time.monotonic()
+                batch = self._take()
+                if batch:
+                    await self._flush(batch)
+                self._load += 0.2 * (sum(work.weight for work in batch) - self._load)
+                if self._load > BUSY and len(self._waiting) < self._limit:
+                    await asyncio.sleep(max(0.0, started + self._pace_seconds - time.monotonic()))
+            self._idle.set()
 
     async def drained(self) -> None:
         """Return once nothing waits and nothing runs."""

@@ -7,9 +7,10 @@ from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import Connection, Table, bindparam, insert, select
+from sqlalchemy import Connection, Table
 
 from services.chassis.kernel import RequestIdReused, invalid
+from services.chassis.statements import fetch_by_key, insert_into, key_list
 
 M = TypeVar("M", bound=Message)
 
@@ -30,12 +31,9 @@ class Requests:
         if not unknown:
             return
         self._known.update(dict.fromkeys(unknown))
-        columns = self._table.c
-        statement = select(columns.id, columns.fingerprint, columns.response).where(
-            columns.id.in_(bindparam("ids", expanding=True))
-        )
-        for key, fingerprint, response in self._connection.execute(statement, {"ids": unknown}):
-            self._known[key] = (fingerprint, response)
+        fetch = fetch_by_key(self._table, self._connection.dialect)
+        for row in fetch.run(self._connection, {"keys": key_list(unknown)}):
+            self._known[row["id"]] = (row["fingerprint"], row["response"])
 
     def answer(self, key: str, fingerprint: str) -> bytes | None:
         """The first answer, or None. Raises `RequestIdReused` when the content differs."""
@@ -59,7 +57,7 @@ class Requests:
                 {"id": key, "fingerprint": fingerprint, "response": response, "created_at": self._now}
                 for key, (fingerprint, response) in self._new.items()
             ]
-            self._connection.execute(insert(self._table), rows)
+            insert_into(self._table, self._connection.dialect).run(self._connection, rows)
             self._new = {}
 
 

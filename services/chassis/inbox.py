@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, bindparam, insert, select
+from sqlalchemy import Connection, Table
+
+from services.chassis.statements import fetch_by_key, insert_into, key_list
 
 
 class Inbox:
@@ -23,9 +25,9 @@ class Inbox:
         if not unknown:
             return
         self._known.update(dict.fromkeys(unknown, False))
-        statement = select(self._table.c.id).where(self._table.c.id.in_(bindparam("ids", expanding=True)))
-        for (key,) in self._connection.execute(statement, {"ids": unknown}):
-            self._known[key] = True
+        fetch = fetch_by_key(self._table, self._connection.dialect)
+        for row in fetch.run(self._connection, {"keys": key_list(unknown)}):
+            self._known[row["id"]] = True
 
     def take(self, key: str) -> bool:
         """True when `key` is new; it is remembered with this transaction."""
@@ -42,5 +44,6 @@ class Inbox:
     def flush(self) -> None:
         """Write the ids taken."""
         if self._taken:
-            self._connection.execute(insert(self._table), [{"id": k, "applied_at": self._now} for k in self._taken])
+            rows = [{"id": key, "applied_at": self._now} for key in self._taken]
+            insert_into(self._table, self._connection.dialect).run(self._connection, rows)
             self._taken = []

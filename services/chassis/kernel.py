@@ -1,13 +1,14 @@
 """What domain code may use: broken rules, aggregates, ids. Standard library only."""
 
+import base64
 import os
+import random
 import re
 import threading
 import time
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
-from uuid import UUID
 
 
 class Kind(Enum):
@@ -165,22 +166,17 @@ _uuid7_last = 0
 
 
 def uuid7() -> str:
-    """A UUIDv7 (RFC 9562) as text; later calls in one process sort after earlier ones."""
+    """A UUIDv7 (RFC 9562) as text; later calls in one process sort after earlier ones. Unique, not secret."""
     global _uuid7_last
     with _uuid7_lock:
         # 48 bits of milliseconds and 12 bits below them, in steps of 1/4096 ms (method 3 of RFC 9562 §6.2)
         ticks = max(time.time_ns() * 4096 // 1_000_000, _uuid7_last + 1)
         _uuid7_last = ticks
-    random = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)
-    value = (ticks >> 12) << 80 | 0x7 << 76 | (ticks & 0xFFF) << 64 | 0b10 << 62 | random
-    return str(UUID(int=value))
+    rest = random.getrandbits(62)
+    digits = f"{(ticks >> 12) << 80 | 0x7 << 76 | (ticks & 0xFFF) << 64 | 0b10 << 62 | rest:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def new_id() -> str:
     """A public id: 26 characters of a-z and 2-7, 128 random bits, not guessable."""
-    value = int.from_bytes(os.urandom(16))
-    digits = []
-    for _ in range(26):
-        value, digit = divmod(value, 32)
-        digits.append("abcdefghijklmnopqrstuvwxyz234567"[digit])
-    return "".join(digits)
+    return base64.b32encode(os.urandom(16))[:26].decode().lower()

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Connection, Delete, MetaData, Table, bindparam, delete, insert, select
+from sqlalchemy import Connection, MetaData, Table, select
 
 from services.chassis.crash import crash_point
 from services.chassis.database import Database
 from services.chassis.logs import get_logger
 from services.chassis.messages import Message, envelope
+from services.chassis.statements import delete_by_key, insert_into, key_list
 from tabling.messaging.v1.envelope_pb2 import Envelope
 
 # An envelope is one message on the bus: bounded in events and, by them, in bytes
@@ -54,11 +55,12 @@ class Outbox:
             chunks = [messages[i : i + MAX_EVENTS] for i in range(0, len(messages), MAX_EVENTS)]
             envelopes = [envelope(self._source, chunk, self._now) for chunk in chunks]
             rows = [{"id": e.id, "body": e.SerializeToString(), "created_at": self._now} for e in envelopes]
-            self._connection.execute(insert(self._table), rows)
+            insert_into(self._table, self._connection.dialect).run(self._connection, rows)
             self.written.extend(envelopes)
             self._messages.clear()
         if self._published:
-            self._connection.execute(_delete(self._table), {"ids": self._published})
+            delete = delete_by_key(self._table, self._connection.dialect)
+            delete.run(self._connection, [{"keys": key_list(self._published)}])
             self._published = []
 
 
@@ -67,10 +69,6 @@ def _latest(messages: list[Message]) -> list[Message]:
     if not last:
         return messages
     return [m for i, m in enumerate(messages) if not m.latest_of or last[m.latest_of] == i]
-
-
-def _delete(table: Table) -> Delete:
-    return delete(table).where(table.c.id.in_(bindparam("ids", expanding=True)))
 
 
 class Publisher(Protocol):

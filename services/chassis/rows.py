@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, update
+from sqlalchemy.engine import Dialect
 
 from services.chassis.kernel import Aggregate, NotFound, Stale
+from services.chassis.statements import Bulk, Row, delete_by_key, fetch_by_key, insert_into, key_list
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -29,7 +31,7 @@ class Rows(Generic[A]):
         *,
         key: Callable[[A], str],
         to_row: Callable[[A], dict[str, Any]],
-        from_row: Callable[[RowMapping], A],
+        from_row: Callable[[Row], A],
         announce: Callable[[A], None],
         changed: Callable[[], None],
     ) -> None:
@@ -48,12 +50,13 @@ class Rows(Generic[A]):
     def preload(self, keys: Iterable[str]) -> None:
         """Load what is not yet known of `keys`, in one statement."""
         unknown = [key for key in dict.fromkeys(keys) if key not in self._known]
+        fetch = fetch_by_key(self._table, self._connection.dialect)
         for start in range(0, len(unknown), CHUNK):
             chunk = unknown[start : start + CHUNK]
             self._known.update(dict.fromkeys(chunk))
-            self.adopt(self._connection.execute(_by_ids(self._table), {"ids": chunk}).mappings())
+            self.adopt(fetch.run(self._connection, {"keys": key_list(chunk)}))
 
-    def adopt(self, rows: Iterable[RowMapping]) -> list[A]:
+    def adopt(self, rows: Iterable[Row]) -> list[A]:
         """Turn rows of a query over this table into aggregates; one that is already known stays as it is."""
         found = []
         for row in rows:
@@ -101,6 +104,7 @@ class Rows(Generic[A]):
 
     def flush(self) -> None:
         """Write what was saved or removed since the last flush. Raises `Stale`."""
+        dialect = self._connection.dialect
         inserts, updates = [], []
         for key in self._dirty:
             aggregate = self._known[key]
@@ -113,13 +117,12 @@ class Rows(Generic[A]):
             self._loaded_version[key] = aggregate.version
         self._dirty.clear()
         if inserts:
-            self._connection.execute(insert(self._table), inserts)
+            insert_into(self._table, dialect).run(self._connection, inserts)
         if updates:
-            self._expect_hits(
-                self._connection.execute(_update(self._table, tuple(updates[0])), updates).rowcount, len(updates)
-            )
+            hits = _update(self._table, dialect).run(self._connection, updates)
+            self._expect_hits(hits, len(updates))
         if self._removed:
-            self._connection.execute(delete(self._table).where(self._table.c.id.in_(list(self._removed))))
+            delete_by_key(self._table, dialect).run(self._connection, [{"keys": key_list(self._removed)}])
             for key in self._removed:
                 self._loaded_version.pop(key, None)
             self._removed.clear()
@@ -129,15 +132,12 @@ class Rows(Generic[A]):
             raise Stale(f"{wanted - hits} of {wanted} rows of {self._table.name} were changed by somebody else")
 
 
-# building a statement takes longer than running it on a few rows
 @lru_cache(maxsize=64)
-def _by_ids(table: Table) -> Any:
-    return select(table).where(table.c.id.in_(bindparam("ids", expanding=True)))
-
-
-@lru_cache(maxsize=64)
-def _update(table: Table, columns: tuple[str, ...]) -> Any:
-    values: Any = {column: bindparam(column) for column in columns if column not in ("b_id", "b_version", "id")}
-    return (
-        update(table).where(table.c.id == bindparam("b_id"), table.c.version == bindparam("b_version")).values(values)
+def _update(table: Table, dialect: Dialect) -> Bulk:
+    columns = [name for name in table.c.keys() if name != "id"]  # noqa: SIM118 - not a dictionary
+    statement = (
+        update(table)
+        .where(table.c.id == bindparam("b_id"), table.c.version == bindparam("b_version"))
+        .values({name: bindparam(name) for name in columns})
     )
+    return Bulk(statement, columns, dialect)

@@ -155,7 +155,7 @@ class Service(Generic[U]):
         self._parts.committed(uow)
 
     async def _remove_published(self, ids: list[str]) -> None:
-        await self.frame.lane.run(lambda uow: uow.outbox.remove(ids), bounded=False)
+        await self.frame.lane.run(lambda uow: uow.outbox.remove(ids), bounded=False, patience=0.1)
 
     async def _fire(self, timer: DueTimer) -> None:
         def work(uow: U) -> None:

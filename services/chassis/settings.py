@@ -26,7 +26,7 @@ class Settings:
     kakao_url: str = "http://127.0.0.1:9190"
     reflection: bool = True
     heartbeat_seconds: float = 15.0
-    pace_seconds: float = 0.010
+    pace_seconds: float = 0.020
     drain_seconds: float = 0.0
     log_level: str = "INFO"
 
@@ -55,7 +55,7 @@ def from_environment(service: str, environment: Mapping[str, str]) -> Settings:
         kakao_url=value("KAKAO_URL", "http://127.0.0.1:9190"),
         reflection=value("REFLECTION", "on").lower() in ("on", "1", "true", "yes"),
         heartbeat_seconds=number("HEARTBEAT_SECONDS", 15.0),
-        pace_seconds=number("PACE_SECONDS", 0.010),
+        pace_seconds=number("PACE_SECONDS", 0.020),
         drain_seconds=number("DRAIN_SECONDS", 0.0),
         log_level=value("LOG_LEVEL", "INFO").upper(),
     )

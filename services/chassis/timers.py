@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, MetaData, Table, bindparam, delete, insert, select
+from sqlalchemy import Connection, MetaData, Table, delete, select
 
 from services.chassis.clock import Clock
 from services.chassis.crash import crash_point
 from services.chassis.database import Database
 from services.chassis.kernel import DomainError
 from services.chassis.logs import get_logger
+from services.chassis.statements import delete_by_key, insert_into, key_list
 
 log = get_logger(__name__)
 
@@ -61,11 +62,11 @@ class Timers:
         if not self._pending:
             return
         self.touched = True
-        statement = delete(self._table).where(self._table.c.id.in_(bindparam("ids", expanding=True)))
-        self._connection.execute(statement, {"ids": list(self._pending)})
+        dialect = self._connection.dialect
+        delete_by_key(self._table, dialect).run(self._connection, [{"keys": key_list(self._pending)}])
         rows = [{"id": key, **row} for key, row in self._pending.items() if row is not None]
         if rows:
-            self._connection.execute(insert(self._table), rows)
+            insert_into(self._table, dialect).run(self._connection, rows)
         self._pending = {}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, MetaData, RowMapping, Table
+from sqlalchemy import Connection, MetaData, Table
 
 from services.chassis.idempotency import Requests
 from services.chassis.inbox import Inbox
@@ -13,6 +13,7 @@ from services.chassis.kernel import Aggregate
 from services.chassis.messages import Message
 from services.chassis.outbox import Outbox
 from services.chassis.rows import Rows
+from services.chassis.statements import Row
 from services.chassis.timers import Timers
 
 A = TypeVar("A", bound=Aggregate)
@@ -80,7 +81,7 @@ class UnitOfWork:
         *,
         key: Callable[[A], str],
         to_row: Callable[[A], dict[str, Any]],
-        from_row: Callable[[RowMapping], A],
+        from_row: Callable[[Row], A],
         messages: Callable[[A], Iterable[Message]],
     ) -> Rows[A]:
         """Register a table of aggregates whose events become `messages(aggregate)` when it is saved."""

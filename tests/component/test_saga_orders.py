@@ -80,7 +80,7 @@ turns = st.builds(
     split=seldom,
 )
 opening = st.lists(join, min_size=1, max_size=3).map(lambda steps: Turn(tuple(steps)))
-scenarios = st.tuples(opening, st.lists(turns, min_size=3, max_size=15)).map(lambda found: (found[0], *found[1]))
+scenarios = st.tuples(opening, st.lists(turns, min_size=5, max_size=20)).map(lambda found: (found[0], *found[1]))
 
 
 @st.composite

@@ -3,8 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import RowMapping
-
+from services.chassis.statements import Row
 from services.management.domain.hours import OpeningHours
 from services.management.domain.order import Order, OrderState, ReceptionState
 from services.management.domain.profile import AcceptMode, Profile, SeatingMode
@@ -22,7 +21,7 @@ def store_to_row(store: Store) -> dict[str, Any]:
     return row | {"created_at": store.created_at, "updated_at": store.updated_at}
 
 
-def store_from_row(row: RowMapping) -> Store:
+def store_from_row(row: Row) -> Store:
     profile = Profile(
         **{name: row[name] for name in PLAIN},
         opening_hours=tuple(OpeningHours(*hours) for hours in row["opening_hours"]),
@@ -63,7 +62,7 @@ def order_to_row(order: Order) -> dict[str, Any]:
     }
 
 
-def order_from_row(row: RowMapping) -> Order:
+def order_from_row(row: Row) -> Order:
     values = dict(row)
     values["state"] = OrderState(values["state"])
     seen = values["reception_state"]
@@ -83,5 +82,5 @@ def table_to_row(table: Table) -> dict[str, Any]:
     }
 
 
-def table_from_row(row: RowMapping) -> Table:
+def table_from_row(row: Row) -> Table:
     return Table(**{**row, "state": TableState(row["state"])})

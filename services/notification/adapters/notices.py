@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, update
 from sqlalchemy.sql.dml import UpdateBase
 
-from services.chassis.bulk import bulk
 from services.chassis.kernel import Stale
+from services.chassis.statements import bulk
 from services.notification.adapters.rows import notice_to_row, progress_to_row
 from services.notification.adapters.tables import notices
 from services.notification.domain.notice import Notice

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import RowMapping
-
+from services.chassis.statements import Row
 from services.notification.domain.notice import Notice, State
 from services.notification.domain.purpose import Purpose, ReceptionState
 from services.notification.domain.reception import Reception
@@ -57,7 +56,7 @@ def progress_to_row(notice: Notice) -> dict[str, Any]:
     }
 
 
-def notice_from_row(row: RowMapping) -> Notice:
+def notice_from_row(row: Row) -> Notice:
     """A row as a line of the ledger."""
     values = dict(row)
     values["purpose"] = PURPOSE_OF[values["purpose"]]
@@ -77,7 +76,7 @@ def reception_to_row(reception: Reception) -> dict[str, Any]:
     }
 
 
-def reception_from_row(row: RowMapping) -> Reception:
+def reception_from_row(row: Row) -> Reception:
     """A row as what is known of a reception."""
     return Reception(
         id=row["id"],
@@ -99,6 +98,6 @@ def store_to_row(store: Store) -> dict[str, Any]:
     }
 
 
-def store_from_row(row: RowMapping) -> Store:
+def store_from_row(row: Row) -> Store:
     """A row as what is known of a store."""
     return Store(**row)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping
-
 from services.chassis.kernel import Aggregate
+from services.chassis.statements import Row
 from services.reception.domain.customer import Customer
 from services.reception.domain.facts import Order, OrderState
 from services.reception.domain.line import Line, Policy, SeatingMode, StoreState
@@ -44,7 +43,7 @@ def reception_to_row(reception: Reception) -> dict[str, Any]:
     }
 
 
-def reception_from_row(row: RowMapping) -> Reception:
+def reception_from_row(row: Row) -> Reception:
     """The reception in a row."""
     return Reception(
         version=row["version"],
@@ -102,7 +101,7 @@ def line_to_row(line: Line) -> dict[str, Any]:
     }
 
 
-def line_from_row(row: RowMapping) -> Line:
+def line_from_row(row: Row) -> Line:
     """The line in a row."""
     policy = Policy(
         store_version=row["store_version"],
@@ -139,7 +138,7 @@ def customer_to_row(customer: Customer) -> dict[str, Any]:
     return {"open": customer.open}
 
 
-def customer_from_row(row: RowMapping) -> Customer:
+def customer_from_row(row: Row) -> Customer:
     """The customer in a row."""
     return Customer(version=row["version"], key=row["id"], open=row["open"])
 
@@ -169,7 +168,7 @@ def early_order_to_row(early: EarlyOrder) -> dict[str, Any]:
     }
 
 
-def early_order_from_row(row: RowMapping) -> EarlyOrder:
+def early_order_from_row(row: Row) -> EarlyOrder:
     """The order in a row."""
     order = Order(
         id=row["id"],

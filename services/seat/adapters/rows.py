@@ -3,8 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping
-
+from services.chassis.statements import Row
 from services.seat.domain.floor import Floor, SeatingMode
 from services.seat.domain.seating import Seating, State
 from services.seat.domain.table import Table, TableState
@@ -23,7 +22,7 @@ def floor_to_row(floor: Floor) -> dict[str, Any]:
     }
 
 
-def floor_from_row(row: RowMapping) -> Floor:
+def floor_from_row(row: Row) -> Floor:
     """A floor."""
     return Floor(
         store_id=row["id"],
@@ -53,7 +52,7 @@ def table_to_row(table: Table) -> dict[str, Any]:
     }
 
 
-def table_from_row(row: RowMapping) -> Table:
+def table_from_row(row: Row) -> Table:
     """A table."""
     return Table(
         store_id=row["store_id"],
@@ -86,7 +85,7 @@ def seating_to_row(seating: Seating) -> dict[str, Any]:
     }
 
 
-def seating_from_row(row: RowMapping) -> Seating:
+def seating_from_row(row: Row) -> Seating:
     """A seating."""
     return Seating(
         id=row["id"],

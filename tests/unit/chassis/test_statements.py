@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from services.chassis.bulk import Bulk
+from services.chassis.statements import Bulk
 from services.chassis.database import UtcTime
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
