@@ -16,6 +16,12 @@ T = TypeVar("T")
 
 # bidirectional overrides and isolates could make one name look like another; plain joiners are fine
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_NOT_SHOWN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+# spaces, joiners, fillers and marks: what leaves nothing to be seen where nothing else is
+_BLANK = re.compile(
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
+)
 _ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -24,10 +30,10 @@ def text(field: str, value: str, *, longest: int, required: bool = False) -> str
     clean = unicodedata.normalize("NFC", value)
     if len(clean) > longest:
         raise invalid(field, f"has more than {longest} characters")
-    if any(unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") or c in _BIDI_CONTROLS for c in clean):
+    if not all(map(_is_shown, clean)):
         raise invalid(field, "has characters that cannot be shown")
-    if clean and not clean.strip():
-        raise invalid(field, "has nothing but spaces")
+    if _BLANK.fullmatch(clean):
+        raise invalid(field, "has nothing to be seen")
     if required and not clean:
         raise invalid(field, "is required")
     return clean
@@ -40,11 +46,13 @@ def identifier(field: str, value: str, *, shortest: int = 1) -> str:
     return value
 
 
-def name_parts(name: str, pattern: str) -> tuple[str, ...]:
+def name_parts(name: str, pattern: str, field: str = "name") -> tuple[str, ...]:
     """The ids in a resource name, for a pattern like `stores/*/tables/*`.
 
-    Raises `NotFound` when the name has another form: nothing of that name can exist.
+    Raises `InvalidField` when there is no name, `NotFound` when it has another form: nothing of that name can exist.
     """
+    if not name:
+        raise invalid(field, "is required")
     wanted, given = pattern.split("/"), name.split("/")
     if len(wanted) == len(given):
         ids = [g for w, g in zip(wanted, given, strict=True) if w == "*"]
@@ -133,3 +141,10 @@ def check_etag(given: str, version: int) -> None:
     """Raises `Stale` when the caller saw another version than the present one; no etag means any."""
     if given and given != str(version):
         raise Stale(f"etag is {version} now, not {given[:40]!r}")
+
+
+def _is_shown(char: str) -> bool:
+    # this Python does not know the newest emoji yet, phones do
+    return (
+        unicodedata.category(char) not in _NOT_SHOWN or "\U0001f000" <= char <= "\U0001faff"
+    ) and char not in _BIDI_CONTROLS

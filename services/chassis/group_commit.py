@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -12,13 +13,11 @@ from sqlalchemy import Connection
 from services.chassis.crash import crash_point
 from services.chassis.database import Database
 from services.chassis.kernel import DeadlineExceeded, DomainError, StorageBusy, StorageFull, TooBusy
+from services.chassis.pace import Pace
 from services.chassis.unit_of_work import Needs, UnitOfWork
 
 U = TypeVar("U", bound=UnitOfWork)
 T = TypeVar("T")
-
-BUSY = 3.0
-"""Average weight of a transaction above which the next ones are spaced out, so that they grow."""
 
 
 @dataclass(slots=True)
@@ -28,6 +27,7 @@ class Work(Generic[U]):
     run: Callable[[U], Any]
     needs: Needs
     weight: int
+    called: bool
     deadline: float | None
     future: asyncio.Future[Any]
 
@@ -48,8 +48,9 @@ class GroupCommit(Generic[U]):
     """The one way to write to a service's database.
 
     `run` answers after the commit. Work runs in order of arrival, one transaction in flight. A lone piece of
-    work never waits; under load transactions start at least `pace_seconds` apart, so that they grow. A member that raises `DomainError` before changing anything fails alone; on any other error the
-    batch is rolled back and its members are run again one by one.
+    work never waits; under load transactions start some time apart, so that they grow. A member that raises
+    `DomainError` before changing anything fails alone; on any other error the batch is rolled back and its
+    members are run again one by one.
     """
 
     def __init__(
@@ -60,19 +61,19 @@ class GroupCommit(Generic[U]):
         *,
         limit: int = 512,
         capacity: int = 4096,
-        pace_seconds: float = 0.010,
+        longest_pace_seconds: float = 0.05,
     ) -> None:
         self._database = database
         self._open_unit = open_unit
         self._committed = committed
         self._limit = limit
         self._capacity = capacity
-        self._pace_seconds = pace_seconds
+        self._pace = Pace(longest_pace_seconds)
         self._waiting: deque[Work[U]] = deque()
         self._wake = asyncio.Event()
+        self._called = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._load = 0.0
 
     async def run(
         self,
@@ -87,15 +88,17 @@ class GroupCommit(Generic[U]):
         """Run `run` in a transaction shared with others, and return its result after the commit.
 
         `needs` names what it will load by key. `weight` is its share of a batch. `deadline` (monotonic
-        seconds): past it, work that has not begun is dropped with `DeadlineExceeded`. Raises `TooBusy` when
-        more than the capacity waits and the work is `bounded`. `patience`: seconds that it may wait for other
-        work, whose transaction it then shares.
+        seconds): past it, work that has not begun is dropped with `DeadlineExceeded`. `bounded` is what a
+        caller waits for: it raises `TooBusy` when more than the capacity waits. `patience`: seconds that it may
+        wait for other work, whose transaction it then shares.
         """
         if bounded and len(self._waiting) >= self._capacity:
             raise TooBusy(f"{len(self._waiting)} pieces of work are waiting")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Work(run, needs or {}, weight, deadline, future))
+        self._waiting.append(Work(run, needs or {}, weight, bounded, deadline, future))
         self._idle.clear()
+        if bounded:
+            self._called.set()
         if patience:
             asyncio.get_running_loop().call_later(patience, self._wake.set)
         else:
@@ -108,18 +111,24 @@ class GroupCommit(Generic[U]):
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                started = time.monotonic()
-                batch = self._take()
-                if batch:
+                await self._pause()
+                if batch := self._take():
                     await self._flush(batch)
-                self._load += 0.2 * (sum(work.weight for work in batch) - self._load)
-                if self._load > BUSY and len(self._waiting) < self._limit:
-                    await asyncio.sleep(max(0.0, started + self._pace_seconds - time.monotonic()))
             self._idle.set()
 
     async def drained(self) -> None:
         """Return once nothing waits and nothing runs."""
         await self._idle.wait()
+
+    async def _pause(self) -> None:
+        """Let work gather; work that nobody waits for gathers longer, until somebody calls."""
+        if not self._called.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.pause_seconds(called=False)):
+                    await self._called.wait()
+        if self._called.is_set() and len(self._waiting) < self._limit:
+            await asyncio.sleep(self._pace.pause_seconds(called=True))
+        self._called.clear()
 
     def _take(self) -> list[Work[U]]:
         batch: list[Work[U]] = []
@@ -150,6 +159,7 @@ class GroupCommit(Generic[U]):
             _settle(batch, flush.outcomes)
 
     def _transaction(self, connection: Connection, batch: Sequence[Work[U]]) -> Flush[U]:
+        self._pace.start(sum(work.called for work in batch), sum(work.weight for work in batch))
         unit = self._open_unit(connection)
         unit.preload(work.needs for work in batch)
         flush = Flush(unit)

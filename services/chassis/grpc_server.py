@@ -7,7 +7,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
+from services.chassis.addresses import why_not
 from services.chassis.interceptor import Edge
+from services.chassis.running import CannotRun
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),
@@ -47,7 +49,8 @@ class GrpcServer:
         except RuntimeError:
             self.port = 0
         if not self.port:
-            raise AddressInUse(f"cannot listen on {self._listen}: something else does already")
+            why = why_not(self._listen) or "it was taken a moment ago"
+            raise AddressInUse(f"cannot listen on {self._listen}: {why}; name another address with TABLING_LISTEN")
         await self._server.start()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
 
@@ -65,5 +68,5 @@ class GrpcServer:
             await self._health.set(service, status)
 
 
-class AddressInUse(Exception):
-    """The port is taken."""
+class AddressInUse(CannotRun):
+    """The port is taken, or not ours to take."""

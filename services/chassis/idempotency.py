@@ -1,10 +1,10 @@
 """Request ids (AIP-155): the same id brings the first answer again."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
-from uuid import UUID
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection, Table
@@ -13,6 +13,8 @@ from services.chassis.kernel import RequestIdReused, invalid
 from services.chassis.statements import fetch_by_key, insert_into, key_list
 
 M = TypeVar("M", bound=Message)
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 class Requests:
@@ -63,10 +65,9 @@ class Requests:
 
 def request_key(request_id: str) -> str:
     """The canonical form of a request id. Raises `InvalidField` when it is not a UUID."""
-    try:
-        return str(UUID(request_id))
-    except ValueError:
-        raise invalid("request_id", "is not a UUID") from None
+    if not _UUID.fullmatch(request_id):
+        raise invalid("request_id", "is not a UUID")
+    return request_id.lower()
 
 
 def fingerprint(method: str, request: Message) -> str:

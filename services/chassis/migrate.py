@@ -5,15 +5,31 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from services.chassis.database import sqlite_engine
+from services.chassis.running import CannotRun
+
+
+class DatabaseUnusable(CannotRun):
+    """The database file cannot be opened, or not by this version."""
 
 
 def migrate(service: str, database: Path) -> None:
-    """Upgrade the SQLite file of `service`, creating it when absent. Does nothing when it is up to date."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    if revision(database) != newest(service):
-        upgrade(service, sqlite_engine(database))
+    """Upgrade the SQLite file of `service`, creating it when absent. Does nothing when it is up to date.
+
+    Raises `DatabaseUnusable`.
+    """
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        present, wanted = revision(database), newest(service)
+        if present is not None and present > wanted:
+            raise DatabaseUnusable(f"{database} is of a newer version ({present}, here {wanted}): run that version")
+        if present != wanted:
+            upgrade(service, sqlite_engine(database))
+    except (OSError, sqlite3.Error, DBAPIError) as error:
+        why = error.orig if isinstance(error, DBAPIError) else error
+        raise DatabaseUnusable(f"the database {database} cannot be used: {why}") from error
 
 
 def upgrade(service: str, engine: Engine) -> None:
@@ -45,6 +61,8 @@ def revision(database: Path) -> str | None:
     with closing(sqlite3.connect(database)) as connection:
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise
             return None
     return str(row[0]) if row else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from services.chassis.kernel import invalid
+from services.chassis.kernel import InvalidField, invalid
 
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 500
@@ -36,9 +36,27 @@ def page_position(request: Message, token: str) -> list[Any] | None:
         if seal != _seal(request, body):
             raise ValueError
         position = json.loads(body)
-    except ValueError:
-        raise invalid("page_token", "is not a token of this list") from None
-    return position if isinstance(position, list) else None
+        # a lone surrogate cannot be stored, so nothing can come after it
+        json.dumps(position, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise _foreign() from None
+    if not isinstance(position, list):
+        raise _foreign()
+    return position
+
+
+def text_position(request: Message, token: str) -> str:
+    """The same for a list that is sorted by one text; empty for the first page."""
+    match page_position(request, token):
+        case None:
+            return ""
+        case [str(text)]:
+            return text
+    raise _foreign()
+
+
+def _foreign() -> InvalidField:
+    return invalid("page_token", "is not a token of this list")
 
 
 def _seal(request: Message, body: bytes) -> bytes:

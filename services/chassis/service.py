@@ -21,6 +21,7 @@ from services.chassis.housekeeping import prune_forever
 from services.chassis.logs import get_logger
 from services.chassis.migrate import migrate
 from services.chassis.outbox import Relay
+from services.chassis.running import CannotRun, causes
 from services.chassis.settings import Settings
 from services.chassis.signals import Signals
 from services.chassis.timers import DueTimer, TimerLoop
@@ -38,8 +39,6 @@ TimerHandler = Callable[[str, U], None]
 class Parts(Generic[U]):
     """What a service is made of, beyond the frame."""
 
-    tables: MetaData
-    open_unit: Callable[[Connection, Any, Surroundings], U]
     grpc_services: tuple[str, ...] = ()
     register: Callable[[grpc.aio.Server], None] = lambda _: None
     handlers: Mapping[str, Handler[U]] = field(default_factory=dict)
@@ -63,6 +62,7 @@ class Frame(Generic[U]):
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self.tables = tables
         migrate(settings.service, settings.database)
         self.database: Database = SqliteDatabase(settings.database)
         self.signals = Signals()
@@ -71,7 +71,7 @@ class Frame(Generic[U]):
             self.database,
             lambda connection: open_unit(connection, clock.now(), around),
             self._committed,
-            pace_seconds=settings.pace_seconds,
+            longest_pace_seconds=settings.longest_pace_seconds,
         )
         self.desk = Desk(self.database, self.lane)
         self.on_commit: list[Callable[[U], None]] = []
@@ -80,6 +80,10 @@ class Frame(Generic[U]):
         for listener in self.on_commit:
             listener(uow)
         self.signals.send(uow.changes.signals)
+
+
+class ServiceFailed(Exception):
+    """A service ended that was not asked to; the text says which and why."""
 
 
 class Service(Generic[U]):
@@ -92,8 +96,8 @@ class Service(Generic[U]):
         self._bus = bus
         self._parts = parts
         self.consumer = Consumer(settings.service, parts.handlers, frame.lane)
-        self.relay = Relay(frame.database, parts.tables, bus, self._remove_published)
-        self.timers = TimerLoop(frame.database, parts.tables, frame.clock, self._fire)
+        self.relay = Relay(frame.database, frame.tables, bus, self._remove_published)
+        self.timers = TimerLoop(frame.database, frame.tables, frame.clock, self._fire)
         self.grpc = GrpcServer(
             settings.listen,
             f"{settings.service}.tabling",
@@ -105,21 +109,31 @@ class Service(Generic[U]):
         self.started = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then stop in order. Raises what any loop raised."""
+        """Serve until `stop` is set, then stop in order. Raises `CannotRun`, or `ServiceFailed` for anything else."""
         try:
-            async with asyncio.TaskGroup() as group:
-                loops = [group.create_task(loop()) for loop in self._loops()]
-                try:
-                    await self._start()
-                    stopping = asyncio.ensure_future(stop.wait())
-                    await asyncio.wait([stopping, *loops], return_when=asyncio.FIRST_COMPLETED)
-                    stopping.cancel()
-                finally:
-                    await self._stop()
-                    for loop in loops:
-                        loop.cancel()
+            await self._serve(stop)
+        except Exception as error:
+            reasons = list(causes(error))
+            if any(isinstance(reason, CannotRun) for reason in reasons):
+                raise
+            raise ServiceFailed(f"{self.name} failed: {reasons[0]!r}") from error
         finally:
             await self.frame.database.close()
+
+    async def _serve(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            loops = [group.create_task(loop()) for loop in self._loops()]
+            stopping = asyncio.ensure_future(stop.wait())
+            try:
+                await self._start()
+                await asyncio.wait([stopping, *loops], return_when=asyncio.FIRST_COMPLETED)
+                if not stop.is_set():
+                    raise RuntimeError("a loop ended by itself")
+            finally:
+                stopping.cancel()
+                await self._stop()
+                for loop in loops:
+                    loop.cancel()
 
     async def _start(self) -> None:
         if self._parts.before_start:
@@ -150,8 +164,7 @@ class Service(Generic[U]):
 
     def _committed(self, uow: U) -> None:
         self.relay.hand_over(uow.outbox.written)
-        if uow.timers.touched:
-            self.timers.wake()
+        self.timers.wake(uow.timers.earliest)
         self._parts.committed(uow)
 
     async def _remove_published(self, ids: list[str]) -> None:

@@ -82,6 +82,7 @@ class Fetch:
         compiled = _positional(statement, None, dialect)
         self._sql = str(compiled)
         self._parameters: tuple[str, ...] = tuple(compiled.positiontup)
+        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
         columns = list(statement.selected_columns)
         self._names = [column.name for column in columns]
         self._converters = [
@@ -92,7 +93,8 @@ class Fetch:
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Values]:
         """The rows found."""
-        values = tuple(parameters[name] for name in self._parameters)
+        given = self._constants | {**parameters}
+        values = tuple(given[name] for name in self._parameters)
         rows = driver(connection).execute(self._sql, values).fetchall()
         found = [dict(zip(self._names, row, strict=True)) for row in rows]
         for name, convert in self._converters:
@@ -137,6 +139,12 @@ def _positional(statement: Any, columns: Iterable[str] | None, dialect: Dialect)
 def bulk(statement: UpdateBase, columns: tuple[str, ...], dialect: Dialect) -> Bulk:
     """The one `Bulk` of a statement for a dialect."""
     return Bulk(statement, columns, dialect)
+
+
+@lru_cache(maxsize=64)
+def fetch(statement: Select[Any], dialect: Dialect) -> Fetch:
+    """The one `Fetch` of a statement for a dialect."""
+    return Fetch(statement, dialect)
 
 
 @lru_cache(maxsize=64)

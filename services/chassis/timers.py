@@ -35,11 +35,12 @@ class Timers:
         self._table = table
         self._changed = changed
         self._pending: dict[str, dict[str, object] | None] = {}
-        self.touched = False
+        self.earliest: datetime | None = None
 
     def set(self, kind: str, key: str, due_at: datetime) -> None:
         """Fire `kind` for `key` at `due_at`; replaces an earlier time."""
         self._pending[f"{kind}:{key}"] = {"kind": kind, "key": key, "due_at": due_at}
+        self.earliest = due_at if self.earliest is None else min(self.earliest, due_at)
         self._changed()
 
     def cancel(self, kind: str, key: str) -> None:
@@ -61,7 +62,6 @@ class Timers:
         """Write the timers set and canceled."""
         if not self._pending:
             return
-        self.touched = True
         dialect = self._connection.dialect
         delete_by_key(self._table, dialect).run(self._connection, [{"keys": key_list(self._pending)}])
         rows = [{"id": key, **row} for key, row in self._pending.items() if row is not None]
@@ -81,17 +81,20 @@ class TimerLoop:
         self._clock = clock
         self._fire = fire
         self._wake = asyncio.Event()
+        self._next_at: datetime | None = None
 
-    def wake(self) -> None:
-        """A timer was set: look again for the earliest."""
-        self._wake.set()
+    def wake(self, set_for: datetime | None) -> None:
+        """Timers were set, the earliest of them for this time: look again, unless that is later than the next."""
+        if set_for is not None and (self._next_at is None or set_for < self._next_at):
+            self._wake.set()
 
     async def serve(self) -> None:
         """Fire until cancelled."""
         while True:
             self._wake.clear()
+            self._next_at = None
             try:
-                due, next_at = await self._database.read(self._look)
+                due, self._next_at = await self._database.read(self._look)
             except DomainError as error:
                 log.warning("timers not read", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -99,7 +102,7 @@ class TimerLoop:
             if due:
                 await self._fire_all(due)
             else:
-                await self._sleep_until(next_at)
+                await self._sleep_until(self._next_at)
 
     async def _fire_all(self, due: list[DueTimer]) -> None:
         results = await asyncio.gather(*map(self._fire_one, due), return_exceptions=True)

@@ -23,8 +23,6 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[DashboardUnit]:
         add_DashboardServiceServicer_to_server(DashboardServicer(frame, queries), server)
 
     parts = Parts(
-        tables=metadata,
-        open_unit=DashboardUnit,
         grpc_services=(DESCRIPTOR.services_by_name["DashboardService"].full_name,),
         register=register,
         handlers=handlers(),

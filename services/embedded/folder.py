@@ -7,31 +7,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from services.chassis.running import CannotRun
+
 MARK = "tabling.lock"
 
 
-class FolderInUse(Exception):
+class FolderUnusable(CannotRun):
+    """The folder cannot be made, read or written."""
+
+
+class FolderInUse(CannotRun):
     """Another system runs on this data folder."""
 
 
-class NotOurFolder(Exception):
+class NotOurFolder(CannotRun):
     """The folder holds something that no Tabling system wrote."""
 
 
 @contextmanager
 def owned(folder: Path) -> Iterator[Path]:
-    """The folder, created when absent, ours alone until the end. Raises `FolderInUse`, `NotOurFolder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The folder, created when absent, ours alone until the end.
+
+    Raises `FolderUnusable`, `FolderInUse`, `NotOurFolder`.
+    """
     mark = folder / MARK
-    if not mark.exists() and any(folder.iterdir()):
-        raise NotOurFolder(f"{folder} is not empty and is no data folder of Tabling: name another with --data")
-    with mark.open("a+") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not mark.exists() and any(folder.iterdir()):
+            raise NotOurFolder(f"{folder} is not empty and is no data folder of Tabling: name another with --data")
+        file = mark.open("a+")
+    except OSError as error:
+        raise FolderUnusable(f"{folder} cannot hold the data ({error.strerror}): name another with --data") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
+            owner = file.read().strip() or "?"
             raise FolderInUse(
-                f"{folder} is in use by process {file.read().strip() or '?'}: stop it first, or name another with --data"
+                f"{folder} is in use by process {owner}: stop it first, or name another with --data"
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -39,10 +53,28 @@ def owned(folder: Path) -> Iterator[Path]:
         yield folder
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a system runs on the folder now."""
+    try:
+        with (folder / MARK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def reset(folder: Path) -> bool:
-    """Delete the folder with everything in it; False when there is none. Raises `FolderInUse`, `NotOurFolder`."""
+    """Delete the folder with everything in it; False when there is none.
+
+    Raises `FolderUnusable`, `FolderInUse`, `NotOurFolder`.
+    """
     if not folder.exists():
         return False
     with owned(folder):
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise FolderUnusable(f"{error.filename} cannot be deleted: {error.strerror}") from None
     return True

@@ -2,9 +2,7 @@
 
 import asyncio
 import dataclasses
-import os
-import subprocess
-import sys
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import distribution
@@ -12,36 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
 import jinja2
 
+from services.embedded.child import Child, ChildFailed, Program
 from services.embedded.gateway_errors import reply_mappers
-from services.embedded.gateway_routes import (
-    PUBLIC,
-    WELL_FORMED_PATH,
-    public_methods,
-    web_files,
-)
+from services.embedded.gateway_routes import PUBLIC, WELL_FORMED_PATH, public_methods, web_files
+from services.embedded.probe import fetch
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "envoy" / "gateway.yaml.j2"
-START_SECONDS = 15.0
-STOP_SECONDS = 1.5
-
-# Becomes Envoy in the same process, having asked Linux to kill it when its parent dies, however that happens.
-LAUNCH = """
-import ctypes, os, signal, sys
-parent, envoy = int(sys.argv[1]), sys.argv[2]
-if sys.platform == "linux":
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-if os.getppid() != parent:
-    sys.exit("the parent is gone")
-os.execv(envoy, sys.argv[2:])
-"""
-
-
-class GatewayFailed(Exception):
-    """Envoy did not start; the text says why and what to do."""
+SERVING_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +91,24 @@ def _service(settings: GatewaySettings, upstream: str) -> dict[str, Any]:
 class Gateway:
     """Envoy as a child: serves inside `async with`, and dies with its parent.
 
-    Its files (configuration, log) are in `folder`. Entering raises `GatewayFailed`.
+    Its files (configuration, log) are in `folder`. Entering raises `ChildFailed`.
     """
 
     def __init__(self, settings: GatewaySettings, folder: Path) -> None:
         self._settings = settings
         self.folder = folder.resolve()
-        self._process: asyncio.subprocess.Process | None = None
         self.port = settings.listen_port
         self.admin_port = settings.admin_port
+        self.child = Child(
+            Program(
+                name="the gateway",
+                command=self._command(),
+                log=self._log_file,
+                answers=self._answers,
+                prepare=self._write_files,
+                explain=self._explain,
+            )
+        )
 
     @property
     def url(self) -> str:
@@ -138,94 +124,64 @@ class Gateway:
     @property
     def pid(self) -> int | None:
         """Envoy's process id while it runs."""
-        return self._process.pid if self._process and self._process.returncode is None else None
+        return self.child.pid
 
     async def __aenter__(self) -> Self:
         try:
-            await self._start()
+            await self.child.start()
+            await self.child.ready()
         except BaseException:
-            await self._stop()
+            await self.child.stop()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stop()
+        await self.child.stop()
 
     async def wait(self) -> int:
         """Wait until Envoy has ended, wanted or not; its exit code."""
-        if self._process is None:
-            raise RuntimeError("the gateway was not started")
-        return await self._process.wait()
+        return await self.child.wait()
 
-    async def _start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._address_file.unlink(missing_ok=True)
-        self._config_file.write_text(render(self._settings), encoding="utf-8")
-        arguments = [
-            *("--config-path", str(self._config_file), "--admin-address-path", str(self._address_file)),
+    async def serving(self) -> None:
+        """Return once every service can be reached through it. Raises `ChildFailed`."""
+        await self.child.answering.wait()
+        try:
+            async with asyncio.timeout(SERVING_SECONDS):
+                while await fetch(f"{self.url}/healthz") is None:  # noqa: ASYNC110 - it is another process
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise ChildFailed(f"the gateway does not reach every service; ask {self.admin_url}/clusters") from None
+
+    def _command(self) -> tuple[str, ...]:
+        return (
+            *(str(envoy_binary()), "--config-path", str(self._config_file)),
+            *("--admin-address-path", str(self._address_file)),
             *("--concurrency", str(self._settings.concurrency), "--log-level", "warning"),
             *("--file-flush-interval-msec", "1000", "--disable-hot-restart"),
-        ]
-        with self._log_file.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid()), str(envoy_binary())),
-                *arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C is for the parent, which lets its own work end before it stops the gateway.
-                start_new_session=True,
-            )
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                await self._ready(self._process)
-        except TimeoutError:
-            raise self._failed(f"was not ready within {START_SECONDS:.0f} s") from None
+        )
 
-    async def _ready(self, process: asyncio.subprocess.Process) -> None:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
-            while not await self._says_ready(http):
-                if process.returncode is not None:
-                    raise self._failed(f"ended with {process.returncode}")
-                await asyncio.sleep(0.02)
-            async with http.get(f"{self.admin_url}/listeners", params={"format": "json"}) as answer:
-                listeners = await answer.json(content_type=None)
-        [listener] = listeners["listener_statuses"]
-        self.port = listener["local_address"]["socket_address"]["port_value"]
+    def _write_files(self) -> None:
+        self._address_file.unlink(missing_ok=True)
+        self._config_file.write_text(render(self._settings), encoding="utf-8")
 
-    async def _says_ready(self, http: aiohttp.ClientSession) -> bool:
+    async def _answers(self) -> bool:
         if not self._address_file.exists() or not (address := self._address_file.read_text()):
             return False
         self.admin_port = int(address.rpartition(":")[2])
-        try:
-            async with http.get(f"{self.admin_url}/ready") as answer:
-                return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
+        if await fetch(f"{self.admin_url}/ready") is None:
             return False
+        if listeners := await fetch(f"{self.admin_url}/listeners?format=json"):
+            [listener] = json.loads(listeners)["listener_statuses"]
+            self.port = listener["local_address"]["socket_address"]["port_value"]
+        return listeners is not None
 
-    async def _stop(self) -> None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-    def _failed(self, what: str) -> GatewayFailed:
-        log = self._log_file.read_text(encoding="utf-8", errors="replace")
-        last_lines = "\n".join(log.splitlines()[-8:])
+    def _explain(self, log: str) -> str:
         if "Address already in use" in log:
             taken = f"{self._settings.listen_host}:{self._settings.listen_port}"
-            advice = f"{taken} is taken: stop what listens there, or choose another port"
-        else:
-            advice = f"its configuration is {self._config_file}, its whole log {self._log_file}"
-        return GatewayFailed(f"the gateway {what}: {advice}\n{last_lines}")
+            return f"{taken} is taken: stop what listens there, or choose another port"
+        return f"its configuration is {self._config_file}, its whole log {self._log_file}"
 
     @property
     def _config_file(self) -> Path:

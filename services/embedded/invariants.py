@@ -309,11 +309,11 @@ def _copies_of_stores_agree(books: Books) -> Iterator[str]:
         ("dashboard", "stores", "version"),
         ("notification", "stores", "seen"),
     )
-    for store in books.of("management", "stores"):
-        for service, table, column in copies:
-            copy = books.by_id(service, table).get(store["id"])
-            if copy is None or copy[column] != store["version"]:
-                yield f"store {store['id']} is at version {store['version']}, {service} at {copy and copy[column]}"
+    for service, table, column in copies:
+        known = {copy["id"]: copy[column] for copy in books.of(service, table)}
+        for store in books.of("management", "stores"):
+            if known.get(store["id"]) != store["version"]:
+                yield f"store {store['id']} is at version {store['version']}, {service} at {known.get(store['id'])}"
 
 
 def _parties_were_told(books: Books) -> Iterator[str]:
@@ -341,6 +341,20 @@ def _who_was_sent_home_left(books: Books) -> Iterator[str]:
                 yield f"reception {id_} is {row['state']} though {row['store_id']} sent everyone home"
 
 
+def _who_sat_left_other_lines(books: Books) -> Iterator[str]:
+    sat: dict[str, Row] = {}
+    for row in books.receptions.values():
+        last = sat.get(row["customer_key"])
+        if row["customer_key"] and row["seated_at"] and (last is None or row["seated_at"] > last["seated_at"]):
+            sat[row["customer_key"]] = row
+    for id_, row in books.receptions.items():
+        elsewhere = sat.get(row["customer_key"])
+        # staff may bring a party back afterwards
+        if elsewhere and row["state"] in ("REQUESTED", "WAITING", "CALLED") and not row["round"]:
+            if row["created_at"] <= elsewhere["seated_at"]:
+                yield f"reception {id_} is {row['state']} though its party sat down as {elsewhere['id']} later"
+
+
 ALWAYS: tuple[Check, ...] = (
     _nothing_was_given_up,
     _numbers_are_given_once,
@@ -364,6 +378,7 @@ AT_REST: tuple[Check, ...] = (
     _copies_of_stores_agree,
     _parties_were_told,
     _who_was_sent_home_left,
+    _who_sat_left_other_lines,
 )
 
 

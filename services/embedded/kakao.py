@@ -1,27 +1,25 @@
 """The stand-in for KakaoTalk as a child process."""
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
+from services.embedded.child import Child, Program
+from services.embedded.probe import fetch
 
-from services.embedded.child import child
 
+def kakao(port: int, data: Path) -> Child:
+    """`services.kakao` on 127.0.0.1; its messages stay in `data`."""
+    log = data / "kakao.log"
 
-@asynccontextmanager
-async def kakao(port: int, data: Path) -> AsyncIterator[None]:
-    """Run `services.kakao` on 127.0.0.1; its messages stay in `data`. Raises `ChildFailed`."""
-    command = (sys.executable, "-m", "services.kakao", "--port", str(port), "--data", str(data / "kakao"))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session:
+    async def answers() -> bool:
+        return await fetch(f"http://127.0.0.1:{port}/healthz") is not None
 
-        async def answers() -> bool:
-            try:
-                async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
-                    return answer.status == 200
-            except (aiohttp.ClientError, TimeoutError):
-                return False
-
-        async with child("the stand-in for KakaoTalk", command, data / "kakao.log", answers):
-            yield
+    return Child(
+        Program(
+            name="the stand-in for KakaoTalk",
+            command=(sys.executable, "-m", "services.kakao", "--port", str(port), "--data", str(data / "kakao")),
+            log=log,
+            answers=answers,
+            explain=lambda text: f"its whole log is {log}",
+        )
+    )

@@ -25,8 +25,6 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SqlUnitOfWork]:
         add_ManagementServiceServicer_to_server(servicer, server)
 
     parts = Parts(
-        tables=metadata,
-        open_unit=SqlUnitOfWork,
         grpc_services=("tabling.management.v1.ManagementService",),
         register=register,
         handlers=HANDLERS,

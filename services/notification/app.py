@@ -1,5 +1,7 @@
 """Composition root: notification from its parts."""
 
+import asyncio
+
 from services.chassis.bus import Bus
 from services.chassis.clock import Clock
 from services.chassis.service import Frame, Parts, Service
@@ -32,14 +34,13 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[NotificationUni
 
     async def send() -> None:
         alimtalk = AlimTalk(settings.kakao_url, LOCAL_ACCOUNT, registry)
-        async with alimtalk, ReceptionContacts(settings.upstreams["reception"]) as contacts:
-            await alimtalk.register()
+        contacts = ReceptionContacts(settings.upstreams["reception"])
+        async with alimtalk, contacts, asyncio.TaskGroup() as group:
+            group.create_task(alimtalk.register())
             await sender.serve(Courier(alimtalk, contacts))
 
     servicer = NotificationServicer(SqlQueries(frame.database))
     parts = Parts(
-        tables=metadata,
-        open_unit=NotificationUnitOfWork,
         grpc_services=("tabling.notification.v1.NotificationService",),
         register=lambda server: add_NotificationServiceServicer_to_server(servicer, server),
         handlers=handlers(registry),

@@ -50,8 +50,6 @@ def build(
         await frame.lane.run(lambda uow: None, bounded=False)
 
     parts = Parts(
-        tables=metadata,
-        open_unit=open_unit,
         grpc_services=tuple(
             module.DESCRIPTOR.services_by_name[name].full_name
             for module, name in ((reception_service_pb2, "ReceptionService"), (contact_service_pb2, "ContactService"))

@@ -24,8 +24,6 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SeatUnit]:
         add_SeatServiceServicer_to_server(SeatServicer(frame.desk, queries), server)
 
     parts = Parts(
-        tables=metadata,
-        open_unit=SeatUnit,
         grpc_services=(DESCRIPTOR.services_by_name["SeatService"].full_name,),
         register=register,
         handlers=handlers(),

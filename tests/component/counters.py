@@ -109,7 +109,7 @@ async def counting(folder: Path, **options: Any) -> AsyncIterator[Running]:
         database,
         lambda c: CounterUnit(c, datetime.now(UTC), around),
         committed.append,
-        pace_seconds=0,
+        longest_pace_seconds=0,
         **options,
     )
     task = asyncio.create_task(lane.serve())

@@ -2,14 +2,15 @@
 
 import asyncio
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import select
 
@@ -61,6 +62,9 @@ MOST_DELIVERIES = 3000
 
 T = TypeVar("T")
 
+Stores: TypeAlias = Mapping[str, tuple[Profile, Sequence[NewTable]]]
+"""Stores and their tables, by the store's id."""
+
 
 class Parcel(NamedTuple):
     """One envelope on its way to one consumer."""
@@ -80,15 +84,18 @@ class ShuffledBus:
 
     async def publish(self, body: Envelope) -> None:
         self.published.append(body)
-        types = {event.type for event in body.events}
-        wanting = [s.consumer for s in self._subscriptions.values() if not types.isdisjoint(s.types)]
-        self.pending += [Parcel(consumer, body) for consumer in wanting]
+        self.pending += self.parcels(body)
 
     async def subscribe(self, subscription: Subscription) -> None:
         self._subscriptions[subscription.consumer] = subscription
 
     async def unsubscribe(self, consumer: str) -> None:
         self._subscriptions.pop(consumer, None)
+
+    def parcels(self, body: Envelope) -> list[Parcel]:
+        """A parcel for every consumer that wants something of an envelope."""
+        types = {event.type for event in body.events}
+        return [Parcel(s.consumer, body) for s in self._subscriptions.values() if not types.isdisjoint(s.types)]
 
     def take(self, picks: Iterable[int]) -> list[Parcel]:
         """Parcels by their place among those that are pending, counted round and round."""
@@ -148,7 +155,21 @@ class Vendor:
         return Submission(id_, status, self.answers, "")
 
 
-class Contacts:
+class Contacts(Protocol):
+    """Knows where parties can be reached."""
+
+    async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Phone numbers by reception id."""
+
+
+class Everybody:
+    """Everybody has a phone number."""
+
+    async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
+        return dict.fromkeys((id_ for _, id_ in receptions), "+821033333333")
+
+
+class ReceptionContacts:
     """Reception's phone numbers, straight from its database."""
 
     def __init__(self, reception: Service[Any]) -> None:
@@ -167,9 +188,9 @@ class World:
     clock: ManualClock
     bus: ShuffledBus
     services: Mapping[str, Service[Any]]
+    contacts: Contacts
     vendor: Vendor = field(default_factory=Vendor)
-    told: list[tuple[str, Envelope]] = field(default_factory=list)
-    errors: list[Exception] = field(default_factory=list)
+    told: list[Envelope] = field(default_factory=list)
 
     async def do(self, service: str, work: Callable[[Any], T]) -> T | None:
         """Run a use case in the service's own transaction; a broken rule means that nothing happened."""
@@ -180,6 +201,10 @@ class World:
         except DomainError:
             return None
 
+    def hear(self, uow: Any) -> None:
+        """A service has committed."""
+        self.told += uow.outbox.written
+
     async def at_once(self, actions: Iterable[Awaitable[object]]) -> None:
         """Begin all actions together, so that they share transactions, and publish what comes of them."""
         await asyncio.gather(*actions)
@@ -187,22 +212,27 @@ class World:
 
     async def publish(self) -> None:
         """Give to the bus what has been committed."""
-        told, self.told[:] = self.told[:], []
-        for _, body in told:
+        # by service: which thread was first is not for chance to say, but for the scenario
+        told, self.told = sorted(self.told, key=lambda body: body.source), []
+        for body in told:
             await self.bus.publish(body)
 
     async def deliver(self, parcels: Sequence[Parcel]) -> None:
         """Deliver together, and publish what comes of it."""
         await self.at_once(self.bus.deliveries(parcels))
 
+    async def hand_over(self, parcels: Sequence[Parcel]) -> None:
+        """Deliver together, and let nobody hear what comes of it."""
+        await asyncio.gather(*self.bus.deliveries(parcels))
+        self.told.clear()
+
     async def due(self) -> list[tuple[str, DueTimer]]:
         """The timers of all services whose time has come."""
         return [(name, timer) for name, service in self.services.items() for timer in await self._due(service)]
 
     async def fire(self, name: str, timer: DueTimer) -> None:
-        """Let one timer fire, and publish what comes of it."""
+        """Let one timer fire."""
         await self.services[name]._fire(timer)
-        await self.publish()
 
     async def free_table(self, store: str, party_size: int, section: str) -> bool:
         """What seat answers to the one question that it is asked."""
@@ -216,7 +246,7 @@ class World:
         # new ones are handed over by the commit that decides them, and due soon after in case of a crash
         notices = await ledger.due(now + timedelta(minutes=1), 1000, ())
         if notices:
-            courier = Courier(self.vendor, Contacts(self.services["reception"]))
+            courier = Courier(self.vendor, self.contacts)
             phones, newest = await courier.look_up(notices), await ledger.newest(notices)
             findings = await courier.deliver(notices, phones, newest, now, NOON)
             with suppress(Stale):  # another round was faster: what is not settled is due again
@@ -232,7 +262,7 @@ class World:
                 picks = [choice.randrange(1000) for _ in range(choice.choice((1, 1, 1, 2, 5)))]
                 await self.deliver(self.bus.take(picks))
             elif due := await self.due():
-                await self.fire(*choice.choice(due))
+                await self.at_once([self.fire(*choice.choice(due))])
             else:
                 break
         else:
@@ -257,14 +287,14 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, names: Iterable[str] = tuple(BUILDS)) -> AsyncIterator[World]:
-    """Services on databases of their own, empty unless `folder` has them already."""
+async def world(folder: Path) -> AsyncIterator[World]:
+    """Services on the databases in a folder."""
     bus, clock = ShuffledBus(), ManualClock(NOON)
-    services = {name: _build(name, folder, bus, clock) for name in names}
-    found = World(folder, clock, bus, services)
+    services = {name: _build(name, folder, bus, clock) for name in BUILDS}
+    found = World(folder, clock, bus, services, ReceptionContacts(services["reception"]))
     lanes = []
     for name, service in services.items():
-        service.frame.on_commit.append(_listener(name, found.told))
+        service.frame.on_commit.append(found.hear)
         lanes.append(asyncio.create_task(service.frame.lane.serve()))
         if service.consumer.types:
             await bus.subscribe(Subscription(name, service.consumer.types, service.consumer.receive))
@@ -290,13 +320,6 @@ def _build(name: str, folder: Path, bus: Bus, clock: ManualClock) -> Service[Any
     return BUILDS[name](settings, bus, clock)
 
 
-def _listener(name: str, told: list[tuple[str, Envelope]]) -> Callable[[Any], None]:
-    def committed(uow: Any) -> None:
-        told.extend((name, body) for body in uow.outbox.written)
-
-    return committed
-
-
 @contextmanager
 def databases() -> Iterator[Callable[[], Path]]:
     """Makes folders with the services' empty databases, in memory where the system has a place for that."""
@@ -316,7 +339,7 @@ def databases() -> Iterator[Callable[[], Path]]:
         yield fresh
 
 
-async def furnish(found: World, stores: Mapping[str, tuple[Profile, Sequence[NewTable]]]) -> None:
+async def furnish(found: World, stores: Stores) -> None:
     """Open stores with their tables; everybody knows of them."""
     for store, (profile, tables) in stores.items():
         opening = [_create(store, profile), _open(store)]
@@ -341,3 +364,62 @@ def _open(store: str) -> Callable[[Any], object]:
 
 def _add(store: str, tables: Sequence[NewTable]) -> Callable[[Any], object]:
     return lambda uow: add_tables(AddTables(store, tuple(tables)), uow)
+
+
+PICTURE: Mapping[tuple[str, str], str] = {
+    **{("dashboard", table): "*" for table in ("stores", "availabilities", "lines", "receptions", "orders", "tables")},
+    ("notification", "notices"): "id, state, failure",
+    ("notification", "receptions"): "id, seen, round, state, told",
+    ("notification", "stores"): "id, seen, display_name, time_zone",
+    ("management", "orders"): "id, store_id, state, party_size, waiting_number, table_name, round, called_at, seated_at, "
+    "closed_at, hold_expires_at, reception_version, reception_state, order_key",
+    ("management", "tables"): "id, store_id, capacity, state, blocked, reception_id, seat_version",
+    # who of those in line got a table is the one thing that the order of arrival decides
+    ("seat", "seatings"): "id, store_id, reception_version, round, order_key, party_size, section, "
+    "CASE WHEN state IN ('WAITING', 'HELD') THEN 'UNSEATED' ELSE state END",
+    ("seat", "floors"): "id, store_version, mode, call_timeout_seconds, tables_total",
+    ("reception", "receptions"): "id, store_id, state, channel, party_size, section, round, close_reason, created_at",
+    ("reception", "lines"): "id, store_version, display_name, state, seating_mode, sent_home_at, waiting, requested",
+    ("reception", "early_orders"): "id, order_version, round, state",
+}
+"""What every order of arrival ends in: rows without the columns that count changes or tell whose turn came first."""
+
+
+def picture(folder: Path) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+    """All rows that PICTURE speaks of, in order."""
+    rows = {}
+    for (service, table), columns in PICTURE.items():
+        with closing(sqlite3.connect(folder / f"{service}.db")) as connection:
+            rows[service, table] = sorted(connection.execute(f"SELECT {columns} FROM {table}"), key=repr)  # noqa: S608
+    return rows
+
+
+async def replay(folder: Path, stores: Stores, told: Iterable[Envelope], choice: Random | None) -> None:
+    """Let services that know nothing but their stores and tables hear all of this; nobody hears what they say to it.
+
+    In order and once without a `choice`; else in any order and company, some of it twice, some in pieces.
+    """
+    async with world(folder) as found:
+        found.contacts = Everybody()
+        for store, (profile, tables) in stores.items():
+            await found.do("management", _create(store, profile))
+            parcels = [parcel for body in found.told for parcel in found.bus.parcels(body)]
+            await found.hand_over([parcel for parcel in parcels if parcel.consumer == "seat"])
+            await found.do("seat", _add(store, tables))
+        parcels = [parcel for body in told for parcel in found.bus.parcels(body)]
+        if choice:
+            parcels = _shuffled(found.bus, parcels, choice)
+        while parcels:
+            some = choice.randint(1, 10) if choice else 1
+            await found.hand_over(parcels[:some])
+            del parcels[:some]
+        for due in await found.due():
+            await found.fire(*due)
+        await found.send_notices()
+
+
+def _shuffled(bus: ShuffledBus, parcels: Sequence[Parcel], choice: Random) -> list[Parcel]:
+    twice = [parcel for parcel in parcels if choice.random() < 0.2]
+    pieces = [piece for parcel in parcels if choice.random() < 0.2 for piece in bus.parts(parcel)]
+    together = [*parcels, *twice, *pieces]
+    return choice.sample(together, len(together))

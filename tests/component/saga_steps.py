@@ -1,6 +1,9 @@
-"""What people do in the scenarios of the saga tests: one small dataclass each, so that a failing run can be read."""
+"""What people do in the scenarios of the saga tests: one small dataclass each, so that a failing run can be read.
 
-from collections.abc import Mapping
+`play` gives what is to happen in one transaction, to be awaited together with what else happens at that moment.
+"""
+
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,6 +37,8 @@ from services.seat.application.update_table import UpdateTable, update_table
 from services.seat.domain.table import TableChanges
 from tests.component.saga_kit import World
 
+Act: TypeAlias = Awaitable[object] | None
+
 CUSTOMERS = (
     Contact(),
     Contact("kim", customer_key("kim", ""), "+821011111111", "ko"),
@@ -58,6 +63,11 @@ class Scene:
         """Store and id of one of the parties, None while there are none."""
         return self.parties[index % len(self.parties)] if self.parties else None
 
+    async def welcome(self, store: str, id_: str, joining: Awaitable[object]) -> None:
+        """Remember a party that could join."""
+        if await joining:
+            self.parties.append((store, id_))
+
 
 @dataclass(frozen=True)
 class Join:
@@ -69,14 +79,13 @@ class Join:
     section: str
     answer: bool | None
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         store, id_ = scene.store(self.store), new_id()
         fits = self.answer
         if fits is None:
             fits = await scene.world.free_table(store, self.size, self.section)
         cmd = CreateReception(id_, store, self.size, self.section, CUSTOMERS[self.customer], fits)
-        if await scene.world.do("reception", lambda uow: create_reception(cmd, uow)):
-            scene.parties.append((store, id_))
+        return scene.welcome(store, id_, scene.world.do("reception", lambda uow: create_reception(cmd, uow)))
 
 
 @dataclass(frozen=True)
@@ -86,10 +95,10 @@ class WalkIn:
     store: int
     size: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         cmd = RegisterWalkIn(new_id(), scene.store(self.store), self.size)
-        if await scene.world.do("management", lambda uow: register_walk_in(cmd, uow)):
-            scene.parties.append((cmd.store_id, cmd.order_id))
+        joining = scene.world.do("management", lambda uow: register_walk_in(cmd, uow))
+        return scene.welcome(cmd.store_id, cmd.order_id, joining)
 
 
 @dataclass(frozen=True)
@@ -98,10 +107,11 @@ class Cancel:
 
     party: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         if party := scene.party(self.party):
             cmd = CancelReception(*party, "")
-            await scene.world.do("reception", lambda uow: cancel_reception(cmd, uow))
+            return scene.world.do("reception", lambda uow: cancel_reception(cmd, uow))
+        return None
 
 
 @dataclass(frozen=True)
@@ -111,10 +121,11 @@ class Postpone:
     party: int
     behind: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         if party := scene.party(self.party):
             cmd = PostponeReception(*party, self.behind, "")
-            await scene.world.do("reception", lambda uow: postpone_reception(cmd, uow))
+            return scene.world.do("reception", lambda uow: postpone_reception(cmd, uow))
+        return None
 
 
 STAFF: Mapping[str, tuple[Any, Any]] = {
@@ -136,9 +147,10 @@ class Staff:
     verbs: tuple[str, ...]
     party: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         if party := scene.party(self.party):
-            await scene.world.do("management", lambda uow: self._first(party, uow))
+            return scene.world.do("management", lambda uow: self._first(party, uow))
+        return None
 
     def _first(self, party: tuple[str, str], uow: Any) -> object:
         for verb in self.verbs[:-1]:
@@ -156,10 +168,11 @@ class SeatAt:
     party: int
     table: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         if party := scene.party(self.party):
             cmd = SeatOrder(*party, table_id=f"{party[0]}/t{self.table}")
-            await scene.world.do("management", lambda uow: seat_order(cmd, uow))
+            return scene.world.do("management", lambda uow: seat_order(cmd, uow))
+        return None
 
 
 @dataclass(frozen=True)
@@ -168,9 +181,9 @@ class CallNext:
 
     store: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         cmd = CallNextOrder(scene.store(self.store))
-        await scene.world.do("management", lambda uow: call_next_order(cmd, uow))
+        return scene.world.do("management", lambda uow: call_next_order(cmd, uow))
 
 
 STORE: Mapping[str, tuple[Any, Any]] = {
@@ -192,9 +205,9 @@ class Run:
     change: str
     store: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         command, use_case = STORE[self.change]
-        await scene.world.do("management", lambda uow: use_case(command(scene.store(self.store)), uow))
+        return scene.world.do("management", lambda uow: use_case(command(scene.store(self.store)), uow))
 
 
 TABLE: Mapping[str, tuple[Any, Any]] = {
@@ -214,10 +227,10 @@ class Arrange:
     store: int
     table: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         command, use_case = TABLE[self.change]
         store, table = scene.store(self.store), f"t{self.table}"
-        await scene.world.do("seat", lambda uow: use_case(command(store, table), uow))
+        return scene.world.do("seat", lambda uow: use_case(command(store, table), uow))
 
 
 @dataclass(frozen=True)
@@ -226,8 +239,9 @@ class Pass:
 
     seconds: int
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         scene.world.clock.advance(timedelta(seconds=self.seconds))
+        return None
 
 
 @dataclass(frozen=True)
@@ -236,9 +250,9 @@ class Fire:
 
     timer: int
 
-    async def play(self, scene: Scene) -> None:
-        if due := await scene.world.due():
-            await scene.world.fire(*due[self.timer % len(due)])
+    async def play(self, scene: Scene) -> Act:
+        due = await scene.world.due()
+        return scene.world.fire(*due[self.timer % len(due)]) if due else None
 
 
 @dataclass(frozen=True)
@@ -247,9 +261,10 @@ class Send:
 
     answer: Outcome
 
-    async def play(self, scene: Scene) -> None:
+    async def play(self, scene: Scene) -> Act:
         scene.world.vendor.answers = self.answer
         await scene.world.send_notices()
+        return None
 
 
 Step: TypeAlias = (
@@ -271,6 +286,8 @@ class Turn:
     split: tuple[int, ...] = ()
 
     async def play(self, scene: Scene) -> None:
+        """Let it all happen, a moment later than what happened before."""
+        scene.world.clock.advance(timedelta(milliseconds=1))
         bus = scene.world.bus
         bus.lost += bus.take(self.lost)
         twice = bus.take(self.again)
@@ -278,4 +295,5 @@ class Turn:
         for parcel in bus.take(self.split):
             bus.pending += bus.parts(parcel)
         bus.pending += twice
-        await scene.world.at_once([step.play(scene) for step in self.steps] + bus.deliveries(parcels))
+        acts = [await step.play(scene) for step in self.steps]
+        await scene.world.at_once([*filter(None, acts), *bus.deliveries(parcels)])

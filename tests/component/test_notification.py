@@ -24,6 +24,7 @@ from tests.component.notification_kit import (
     STORE,
     Phonebook,
     Vendor,
+    World,
     called,
     event,
     joined,
@@ -281,6 +282,29 @@ async def test_a_process_that_dies_between_sending_and_writing_it_down_sends_not
         assert len(await vendor.on_phone()) == 2
 
 
+async def test_what_a_process_sent_before_it_died_stays_in_doubt_until_the_vendor_is_back(tmp_path: Path) -> None:
+    clock = ManualClock(datetime.now(UTC))
+    async with AsyncExitStack() as stack:
+        vendor = await stack.enter_async_context(vendor_running(Vendor(clock)))
+        target = await stack.enter_async_context(phonebook_running(Phonebook()))
+        async with world(tmp_path, clock, vendor_url=f"http://127.0.0.1:{free_port()}") as here:
+            await here.tell(called(at=clock.now()))
+            await here.tried("r1-called-0")
+        assert await _run_until_it_dies(tmp_path, vendor.url, target) == EXIT_CODE
+        vendor.mood = "busy"
+        clock.advance(FIVE / 2)
+        async with world(tmp_path, clock, vendor=vendor) as here:
+            await eventually(lambda: _attempts(here, "r1-called-0", 2))
+            await here.tell(seated())
+            vendor.mood = "well"
+            await here.in_time("r1-called-0", Notice.DELIVERED)
+        assert len(await vendor.on_phone()) == 1
+
+
+async def _attempts(here: World, notice_id: str, wanted: int) -> bool:
+    return (await here.notice(notice_id)).attempts >= wanted
+
+
 async def _run_until_it_dies(folder: Path, kakao_url: str, reception: str) -> int:
     environment = {
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -361,7 +385,7 @@ def _fields(error: grpc.aio.AioRpcError) -> list[str]:
     return [v.field for d in status_pb2.Status.FromString(raw).details if d.Unpack(bad) for v in bad.field_violations]
 
 
-@pytest.mark.parametrize("name", ["", "notices/", "notices/none", "notice/r1", "notices/../x", "notices/%00"])
+@pytest.mark.parametrize("name", ["notices/", "notices/none", "notice/r1", "notices/../x", "notices/%00"])
 async def test_an_unknown_notice_is_not_found(tmp_path: Path, name: str) -> None:
     async with world(tmp_path) as here:
         with pytest.raises(grpc.aio.AioRpcError) as caught:

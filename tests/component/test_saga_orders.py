@@ -15,7 +15,7 @@ from services.embedded.invariants import violations
 from services.management.domain.profile import AcceptMode, Profile, SeatingMode
 from services.notification.domain.outcome import Outcome
 from services.seat.application.add_tables import NewTable
-from tests.component.saga_kit import databases, furnish, world
+from tests.component.saga_kit import Stores, World, databases, furnish, picture, replay, world
 from tests.component.saga_steps import (
     STAFF,
     STORE,
@@ -39,7 +39,6 @@ from tests.component.saga_steps import (
 EXAMPLES = int(os.environ.get("TABLING_EXAMPLES", "100"))
 
 Fresh = Callable[[], Path]
-Stores = dict[str, tuple[Profile, list[NewTable]]]
 
 which = st.integers(0, 3)
 size = st.integers(1, 4)
@@ -99,7 +98,10 @@ def profiles(draw: st.DrawFn) -> tuple[Profile, list[NewTable]]:
     return profile, tables
 
 
-stores = st.lists(profiles(), min_size=1, max_size=2).map(lambda found: dict(zip(["sushi", "ramen"], found)))
+houses = st.lists(profiles(), min_size=1, max_size=2).map(lambda found: dict(zip(["sushi", "ramen"], found)))
+
+
+seeds = st.integers(0, 2**32)
 
 
 @pytest.fixture(scope="module")
@@ -109,28 +111,50 @@ def fresh() -> Iterator[Fresh]:
         yield make
 
 
-thorough = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    print_blob=True,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow],
-)
+def examples(share: float) -> settings:
+    """Settings for a test that gets this share of the examples."""
+    return settings(
+        max_examples=max(1, int(EXAMPLES * share)),
+        deadline=None,
+        print_blob=True,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
-@given(stores, scenarios, st.integers(0, 2**32))
-@thorough
+async def live(folder: Path, stores: Stores, turns: Sequence[Turn], seed: int) -> World:
+    """Play a scenario until nothing is left to happen."""
+    async with world(folder) as found:
+        await furnish(found, stores)
+        scene = Scene(found, list(stores))
+        for turn in turns:
+            await turn.play(scene)
+            assert violations(folder, quiescent=False) == []
+        await found.rest(Random(seed))
+    return found
+
+
+@given(houses, scenarios, seeds)
+@examples(0.75)
 def test_all_services_agree_once_everything_has_arrived(
     fresh: Fresh, stores: Stores, turns: Sequence[Turn], seed: int
 ) -> None:
-    async def story() -> list[str]:
-        async with world(fresh()) as found:
-            await furnish(found, stores)
-            scene = Scene(found, list(stores))
-            for turn in turns:
-                await turn.play(scene)
-            assert violations(found.folder, quiescent=False) == []
-            await found.rest(Random(seed))
-            return violations(found.folder)
+    folder = fresh()
+    asyncio.run(live(folder, stores, turns, seed))
+    assert violations(folder) == []
 
-    assert asyncio.run(story()) == []
+
+@given(houses, scenarios, seeds)
+@examples(0.25)
+def test_every_order_of_the_same_events_ends_in_the_same_state(
+    fresh: Fresh, stores: Stores, turns: Sequence[Turn], seed: int
+) -> None:
+    told = asyncio.run(live(fresh(), stores, turns, seed)).bus.published
+    pictures = []
+    for choice in (None, Random(seed), Random(seed + 1)):
+        folder = fresh()
+        asyncio.run(replay(folder, stores, told, choice))
+        assert violations(folder, quiescent=False) == []
+        pictures.append(picture(folder))
+    in_order, *shuffled = pictures
+    assert shuffled == [in_order, in_order]

@@ -35,14 +35,13 @@ async def test_a_timer_fires_at_its_time_and_once(tmp_path: Path) -> None:
     clock = ManualClock(NOON)
     async with counting(tmp_path) as running, firing(running, clock) as loop:
         await running.lane.run(lambda uow: uow.timers.set("hold", "a", NOON + SOON))
-        loop.wake()
+        loop.wake(NOON + SOON)
         clock.advance(SOON - timedelta(seconds=1))
-        loop.wake()
         assert await running.counts() == {}
         clock.advance(timedelta(seconds=1))
         await eventually(running.counts)
         clock.advance(SOON)
-        loop.wake()
+        loop.wake(NOON)
         assert await running.counts() == {"fired-a": 1}
 
 
@@ -52,7 +51,7 @@ async def test_a_canceled_timer_does_not_fire(tmp_path: Path) -> None:
         await running.lane.run(lambda uow: uow.timers.set("hold", "a", NOON + SOON))
         await running.lane.run(lambda uow: uow.timers.set("hold", "b", NOON + SOON))
         await running.lane.run(lambda uow: uow.timers.cancel("hold", "a"))
-        loop.wake()
+        loop.wake(NOON)
         clock.advance(SOON)
         await eventually(running.counts)
         assert await running.counts() == {"fired-b": 1}
@@ -64,7 +63,7 @@ async def test_a_timer_that_was_set_again_fires_at_the_later_time_only(tmp_path:
         await running.lane.run(lambda uow: uow.timers.set("hold", "a", NOON + SOON))
         await running.lane.run(lambda uow: uow.timers.set("hold", "a", NOON + 2 * SOON))
         await running.lane.run(lambda uow: uow.timers.set("hold", "b", NOON + SOON))
-        loop.wake()
+        loop.wake(NOON)
         clock.advance(SOON)
         await eventually(running.counts)
         assert await running.counts() == {"fired-b": 1}
@@ -91,8 +90,8 @@ async def test_two_loops_fire_one_timer_once(tmp_path: Path) -> None:
     async with counting(tmp_path) as running, firing(running, clock) as one, firing(running, clock) as other:
         for key in "abcdefgh":
             await running.lane.run(lambda uow, key=key: uow.timers.set("hold", key, NOON + SOON))
-        one.wake()
-        other.wake()
+        one.wake(NOON)
+        other.wake(NOON)
         clock.advance(SOON)
 
         async def all_fired() -> bool:

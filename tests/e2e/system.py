@@ -20,6 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 READY = b"Ctrl-C stops it"
 
 
+class Ended(AssertionError):
+    """The system ended before it answered."""
+
+    def __init__(self, code: int, seen: str) -> None:
+        super().__init__(f"ended with code {code}:\n{seen}")
+        self.code = code
+
+
 def free_ports(count: int, *, first: int = 12_000, last: int = 30_000) -> int:
     """The first of `count` neighbouring free ports, below the range that outgoing connections use."""
     step = os.getpid() * 37 % (last - first)
@@ -89,7 +97,7 @@ async def start(
     port: int | None = None,
     seconds: float = 40,
 ) -> System:
-    """Start the system and return once it answers. Raises `AssertionError` with its output when it does not."""
+    """Start the system and return once it answers. Raises `Ended` or `AssertionError` with its output when not."""
     port = port or free_ports(7)
     ports = ("--port", str(port), "--kakao-port", str(port + 1), "--first-port", str(port + 2))
     path = log_of(data)
@@ -105,6 +113,7 @@ async def start(
         await _until_ready(path, before, process, seconds)
     except BaseException:
         system.kill()
+        await process.wait()
         raise
     return system
 
@@ -130,7 +139,7 @@ async def _until_ready(log: Path, before: int, process: asyncio.subprocess.Proce
     while READY not in log.read_bytes()[before:]:
         seen = log.read_text(errors="replace")[-3000:]
         if process.returncode is not None:
-            raise AssertionError(f"ended with code {process.returncode}:\n{seen}")
+            raise Ended(process.returncode, seen)
         if time.monotonic() > limit:
             raise AssertionError(f"not ready within {seconds} s:\n{seen}")
         await asyncio.sleep(0.02)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from services.embedded.gateway import Gateway, GatewayFailed, GatewaySettings, Limits
+from services.embedded.child import ChildFailed
+from services.embedded.gateway import Gateway, GatewaySettings, Limits
 from tests.e2e.gateway import (
     DESCRIPTORS,
     Answer,
@@ -49,7 +50,7 @@ def alive(pid: int) -> bool:
 
 
 async def test_a_port_in_use_is_named_in_the_error(tmp_path: Path, taken_port: int) -> None:
-    with pytest.raises(GatewayFailed) as raised:
+    with pytest.raises(ChildFailed) as raised:
         async with Gateway(settings_for(9, listen_port=taken_port), tmp_path):
             pass
     assert f"127.0.0.1:{taken_port} is taken: stop what listens there, or choose another port" in str(raised.value)
@@ -58,7 +59,7 @@ async def test_a_port_in_use_is_named_in_the_error(tmp_path: Path, taken_port: i
 
 async def test_two_gateways_never_share_a_port(tmp_path: Path) -> None:
     async with gateway_before_an_upstream(tmp_path / "first") as asked:
-        with pytest.raises(GatewayFailed):
+        with pytest.raises(ChildFailed):
             async with Gateway(settings_for(9, listen_port=asked.gateway.port), tmp_path / "second"):
                 pass
         assert (await asked.get(RECEPTION)).status == 200
@@ -66,7 +67,7 @@ async def test_two_gateways_never_share_a_port(tmp_path: Path) -> None:
 
 async def test_a_wrong_configuration_is_told_with_where_to_look(tmp_path: Path) -> None:
     wrong = Limits(body_bytes=-1)
-    with pytest.raises(GatewayFailed, match=r"gateway\.yaml") as raised:
+    with pytest.raises(ChildFailed, match=r"gateway\.yaml") as raised:
         async with Gateway(settings_for(9, limits=wrong), tmp_path):
             pass
     assert str(tmp_path / "envoy.log") in str(raised.value)

@@ -19,12 +19,12 @@ FARTHEST_METERS = 2**31 - 1
 
 def store_of(name: str, pattern: str) -> str:
     """The store in a name of the form `pattern`. Raises `NotFound` for another form."""
-    return name_parts(_given(name), pattern)[0]
+    return name_parts(name, pattern)[0]
 
 
 def store_and_day(name: str) -> tuple[str, date]:
     """The store and the business day in the name of a day's figures. Raises `NotFound` for another form."""
-    store, text_ = name_parts(_given(name), "stores/*/figures/*")
+    store, text_ = name_parts(name, "stores/*/figures/*")
     try:
         day = date.fromisoformat(text_)
     except ValueError:
@@ -61,9 +61,3 @@ def _point(request: SearchStoresRequest) -> Point | None:
         finite("near.latitude", request.near.latitude, least=-90, most=90),
         finite("near.longitude", request.near.longitude, least=-180, most=180),
     )
-
-
-def _given(name: str) -> str:
-    if not name:
-        raise invalid("name", "is required")
-    return name

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select, tuple_
 
 from services.chassis.kernel import NotFound, invalid
-from services.chassis.paging import page_position, page_size, page_token
+from services.chassis.paging import page_position, page_size, page_token, text_position
 from services.management.adapters.tables import orders, stores
 from services.management.wire import fill_order, fill_store, order_to_pb, store_to_pb
 from tabling.management.v1 import management_service_pb2 as pb
@@ -33,8 +33,8 @@ class Queries:
         """A page of stores, by id."""
         size = page_size(request.page_size)
         statement = select(stores).order_by(stores.c.id).limit(size + 1)
-        if position := page_position(request, request.page_token):
-            statement = statement.where(stores.c.id > str(position[0]))
+        if after := text_position(request, request.page_token):
+            statement = statement.where(stores.c.id > after)
 
         def query(connection: Connection) -> pb.ListStoresResponse:
             found = connection.execute(statement).all()
@@ -69,7 +69,7 @@ class Queries:
         statement = statement.order_by(orders.c.created_at, orders.c.id).limit(size + 1)
         if states:
             statement = statement.where(orders.c.state.in_(states))
-        if position := page_position(request, request.page_token):
+        if (position := page_position(request, request.page_token)) is not None:
             statement = statement.where(age > _after(position))
 
         def query(connection: Connection) -> pb.ListOrdersResponse:

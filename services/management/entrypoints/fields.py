@@ -31,12 +31,12 @@ _NOT_PLACES = frozenset({"Factory", "localtime"})
 
 def store_id(name: str, field: str = "name") -> str:
     """The id in `stores/{store}`. Raises `InvalidField` when empty, `NotFound` for another form."""
-    return name_parts(_given(name, field), "stores/*")[0]
+    return name_parts(name, "stores/*", field)[0]
 
 
 def order_ids(name: str) -> tuple[str, str]:
     """The ids in `stores/{store}/orders/{order}`. Raises `InvalidField` when empty, `NotFound` for another form."""
-    store, order = name_parts(_given(name, "name"), "stores/*/orders/*")
+    store, order = name_parts(name, "stores/*/orders/*")
     return store, order
 
 
@@ -88,12 +88,6 @@ def parse_fields(store: Store, paths: Iterable[str]) -> dict[str, Any]:
     if violations:
         raise InvalidField(*violations)
     return values
-
-
-def _given(name: str, field: str) -> str:
-    if not name:
-        raise invalid(field, "is required")
-    return name
 
 
 def _unset(path: str) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, literal, selec
 from services.chassis.database import Database, UtcTime
 from services.chassis.kernel import NotFound
 from services.chassis.paging import page_token
+from services.chassis.statements import among, fetch, key_list
 from services.notification.adapters.messages import PURPOSES, STATES
 from services.notification.adapters.rows import PURPOSE_OF, RECEPTION_STATE_OF, STATE_OF, notice_from_row
 from services.notification.adapters.tables import notices, receptions
@@ -81,12 +82,13 @@ def due_notices(connection: Connection, now: datetime, limit: int, without: Cont
     return [notice_from_row(row) for row in connection.execute(_BY_IDS, some).mappings()] if some["ids"] else []
 
 
+_STATES = select(receptions.c.id, receptions.c.state, receptions.c.round).where(among(receptions.c.id))
+
+
 def newest_states(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[ReceptionState, int]]:
     """State and round of receptions, as of their newest snapshot."""
-    columns = receptions.c
-    statement = select(columns.id, columns.state, columns.round).where(columns.id.in_(bindparam("ids", expanding=True)))
-    found = connection.execute(statement, {"ids": list(ids)})
-    return {id_: (RECEPTION_STATE_OF[state], round_) for id_, state, round_ in found}
+    found = fetch(_STATES, connection.dialect).run(connection, {"keys": key_list(ids)})
+    return {row["id"]: (RECEPTION_STATE_OF[row["state"]], row["round"]) for row in found}
 
 
 def _filtered(reception: tuple[str, ...] | None, states: Sequence[State]) -> Select[Any]:

@@ -48,11 +48,11 @@ class Courier:
         """
         findings: dict[str, Finding] = {}
         to_send, to_ask = [], []
+        doubtful = {notice.id for notice in batch if notice.may_have_arrived(doubtful_before)}
         for notice in batch:
             reason = notice.why_withhold(*newest[notice.reception_id], now)
-            doubtful = notice.may_have_arrived(doubtful_before)
             forgotten = now >= notice.created_at + self._can.idempotency_window
-            if notice.state is State.SENT or (doubtful and (reason or forgotten)):
+            if notice.state is State.SENT or (notice.id in doubtful and (reason or forgotten)):
                 to_ask.append((notice, reason))
             elif reason:
                 findings[notice.id] = reason
@@ -64,7 +64,8 @@ class Courier:
                 to_send.append(notice)
             else:
                 findings[notice.id] = self._report(answer, "") if answer.outcome or not reason else reason
-        return findings | await self._send(to_send, phones)
+        findings |= await self._send(to_send, phones)
+        return {id_: _still_doubtful(finding) if id_ in doubtful else finding for id_, finding in findings.items()}
 
     async def _send(self, notices: Sequence[Notice], phones: Mapping[str, str]) -> dict[str, Finding]:
         findings: dict[str, Finding] = {n.id: Reason.NO_CONTACT for n in notices if not phones.get(n.reception_id)}
@@ -108,6 +109,11 @@ def out_of_reach(findings: Mapping[str, Finding]) -> bool:
     """True when every attempt failed in the way of an outage."""
     reports = [finding for finding in findings.values() if isinstance(finding, Report)]
     return bool(reports) and all(report.outcome in OUTAGE for report in reports)
+
+
+def _still_doubtful(finding: Finding) -> Finding:
+    """An attempt that came to nothing does not tell what became of those before it."""
+    return finding._replace(doubtful=True) if isinstance(finding, Report) else finding
 
 
 def _notification(notice: Notice, phone: str) -> Notification:

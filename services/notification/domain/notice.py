@@ -102,17 +102,18 @@ class Notice(Aggregate):
             self._settle(State.DELIVERED, "", at)
         elif report.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
             self.state = State.SENT
-            self._put_off(report.outcome, at)
+            self._put_off(report, at)
         elif report.outcome in WORTH_REPEATING:
-            self._put_off(report.outcome, at)
+            self._put_off(report, at)
         else:
             self._settle(State.FAILED, report.outcome.value, at)
 
-    def _put_off(self, outcome: Outcome, at: datetime) -> None:
+    def _put_off(self, report: Report, at: datetime) -> None:
         if at >= self.created_at + KEEP_ASKING:
             self._settle(State.FAILED, Outcome.UNCERTAIN.value, at)
             return
-        self.doubtful = self.doubtful or outcome not in (Outcome.TRANSIENT, Outcome.CONFIG)
+        unseen = report.outcome not in (Outcome.TRANSIENT, Outcome.CONFIG)
+        self.doubtful = self.doubtful or report.doubtful or unseen
         self.updated_at = at
         self.next_attempt_at = at + min(FIRST_DELAY * 2 ** min(self.attempts - 1, 10), LONGEST_DELAY)
 

@@ -28,11 +28,15 @@ class Outcome(Enum):
 
 
 class Report(NamedTuple):
-    """What one attempt, or a later question, came to. `phone` is masked; empty when not known."""
+    """What one attempt, or a later question, came to.
+
+    `phone` is masked; empty when not known. `doubtful`: an attempt before this one may have come through unseen.
+    """
 
     outcome: Outcome
     vendor_reference: str = ""
     phone: str = ""
+    doubtful: bool = False
 
 
 OUTAGE = frozenset((Outcome.TRANSIENT, Outcome.UNCERTAIN))

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from services.chassis.clock import Clock
 from services.chassis.crash import crash_point
-from services.chassis.kernel import DomainError
+from services.chassis.kernel import DomainError, StorageBusy, StorageFull
 from services.chassis.logs import get_logger
 from services.notification.application.courier import Courier, Newest, out_of_reach
 from services.notification.application.notifier import ContactsUnavailable
 from services.notification.application.settle_notices import Finding
-from services.notification.domain.notice import Notice
+from services.notification.domain.notice import FIRST_ATTEMPT, Notice
 
 log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ class Sender:
             newest = await self._ledger.newest(batch)
             findings = await courier.deliver(batch, phones, newest, self._clock.now(), self._started_at)
             crash_point("sender.after_send")
-            await self._ledger.settle([(notice, findings[notice.id]) for notice in batch])
+            await self._settle([(notice, findings[notice.id]) for notice in batch])
             trouble = out_of_reach(findings)
         except ContactsUnavailable as error:
             log.warning("no contacts", notices=len(batch), error=str(error))
@@ -122,17 +122,30 @@ class Sender:
             self._wake.set()
             self._window.release()
 
+    async def _settle(self, findings: Sequence[tuple[Notice, Finding]]) -> None:
+        """Write down what was done; it is in no other place, so a database that cannot be used is waited for."""
+        while True:
+            try:
+                return await self._ledger.settle(findings)
+            except (StorageBusy, StorageFull) as error:
+                log.warning("sender waits for its database", notices=len(findings), error=error.reason)
+            await self._clock.sleep_until(self._clock.now() + FIRST_REST)
+
     async def _sweep(self) -> None:
+        # what an earlier process left behind is nobody else's, however fresh it is
+        ahead = FIRST_ATTEMPT
         while True:
             self._emptied.clear()
-            if await self._sweep_once() < PAGE:
+            if await self._sweep_once(ahead) < PAGE:
+                ahead = timedelta(0)
                 await self._clock.sleep_until(self._clock.now() + SWEEP)
             else:
                 await self._emptied.wait()
 
-    async def _sweep_once(self) -> int:
+    async def _sweep_once(self, ahead: timedelta) -> int:
         try:
-            return self.hand_over(await self._ledger.due(self._clock.now(), PAGE, frozenset(self._ours)))
+            until = self._clock.now() + ahead
+            return self.hand_over(await self._ledger.due(until, PAGE, frozenset(self._ours)))
         except DomainError as error:
             log.warning("ledger not swept", error=error.reason)
             return 0

@@ -1,7 +1,7 @@
 """NotificationService: the ledger, for operators."""
 
 from collections.abc import Awaitable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from services.chassis import fields
@@ -58,6 +58,6 @@ def _after(position: list[Any] | None) -> tuple[datetime, str] | None:
         return None
     try:
         created_at, notice_id = position
-        return datetime.fromisoformat(created_at), str(notice_id)
-    except (TypeError, ValueError):
+        return datetime.fromisoformat(created_at).astimezone(UTC), str(notice_id)
+    except (TypeError, ValueError, OverflowError):
         raise invalid("page_token", "is not a token of this list") from None

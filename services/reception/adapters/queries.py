@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, select, tuple_
+from sqlalchemy import Connection, Select, literal_column, select, tuple_
 
 from services.chassis.messages import Message
+from services.chassis.statements import among, fetch, key_list
 from services.reception.adapters.line_view import LineView
 from services.reception.adapters.messages import snapshot_message
 from services.reception.adapters.rows import line_from_row, reception_from_row
@@ -46,17 +47,19 @@ def page_of_receptions(
     return [reception_from_row(row) for row in rows]
 
 
+_CONTACTS = select(receptions.c.store_id, receptions.c.id, receptions.c.phone, receptions.c.language_code).where(
+    among(receptions.c.id), receptions.c.phone != literal_column("''")
+)
+
+
 def contacts(connection: Connection, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
     """Name, phone and language of receptions given as (store, id) that have a phone."""
-    columns = receptions.c
     wanted = set(names)
-    statement = select(columns.store_id, columns.id, columns.phone, columns.language_code).where(
-        columns.id.in_([reception_id for _, reception_id in names]), columns.phone != ""
-    )
+    keys = key_list(reception_id for _, reception_id in names)
     return [
-        (f"stores/{store_id}/receptions/{reception_id}", phone, language)
-        for store_id, reception_id, phone, language in connection.execute(statement)
-        if (store_id, reception_id) in wanted
+        (f"stores/{row['store_id']}/receptions/{row['id']}", row["phone"], row["language_code"])
+        for row in fetch(_CONTACTS, connection.dialect).run(connection, {"keys": keys})
+        if (row["store_id"], row["id"]) in wanted
     ]
 
 

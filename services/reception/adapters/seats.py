@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import grpc
 
 from services.chassis.logs import get_logger
+from services.chassis.pace import Pace
 from tabling.seat.v1.seat_service_pb2 import CheckSeatsRequest, SeatAnswer, SeatQuestion
 from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceStub
 
@@ -19,6 +20,7 @@ DEADLINE_SECONDS = 0.3
 MOST_QUESTIONS = 1000
 FAILURES_TO_SKIP = 5
 SKIP_SECONDS = 1.0
+LONGEST_PACE_SECONDS = 0.025
 
 OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -46,6 +48,7 @@ class CheckSeats:
         self._target = target
         self._waiting: deque[tuple[Question, asyncio.Future[bool]]] = deque()
         self._wake = asyncio.Event()
+        self._pace = Pace(LONGEST_PACE_SECONDS)
         self._failures = 0
         self._skip_until = 0.0
 
@@ -69,6 +72,7 @@ class CheckSeats:
             stub: SeatServiceAsyncStub = SeatServiceStub(channel)
             while True:
                 while self._waiting:
+                    await asyncio.sleep(self._pace.pause_seconds(called=True))
                     await self._ask(stub)
                 self._wake.clear()
                 await self._wake.wait()
@@ -81,6 +85,7 @@ class CheckSeats:
                 asked.setdefault(question, []).append(future)
         if not asked:
             return
+        self._pace.start(sum(map(len, asked.values())), len(asked))
         answers = await self._answers(stub, list(asked))
         for futures, answer in zip(asked.values(), answers, strict=True):
             for future in futures:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.chassis import fields
-from services.chassis.kernel import NotFound, invalid
+from services.chassis.kernel import InvalidField, NotFound, invalid
 from services.reception.entrypoints.ports import Reads
 from tabling.reception.v1 import contact_service_pb2 as rpc
 from tabling.reception.v1.contact_service_pb2_grpc import ContactServiceServicer as Base
@@ -32,6 +32,6 @@ class ContactServicer(Base):
 def _parts(name: str) -> tuple[str, str] | None:
     try:
         store_id, reception_id = fields.name_parts(name, "stores/*/receptions/*")
-    except NotFound:
+    except (NotFound, InvalidField):
         return None
     return store_id, reception_id

@@ -36,7 +36,7 @@ _KINDS = frozenset(
 
 def to_create(request: pb.CreateReceptionRequest, reception_id: str, countries: Collection[str]) -> CreateReception:
     """The command in a request, before seat was asked. Raises `NotFound` or `InvalidField`."""
-    (store_id,) = fields.name_parts(request.parent, "stores/*")
+    (store_id,) = fields.name_parts(request.parent, "stores/*", "parent")
     if not request.HasField("reception"):
         raise invalid("reception", "is required")
     asked = request.reception

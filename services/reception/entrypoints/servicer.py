@@ -153,7 +153,7 @@ class ReceptionServicer(Base):
     def _listed_store(self, parent: str) -> str | None:
         if parent == "stores/-":
             return None
-        (store_id,) = chassis_fields.name_parts(parent, "stores/*")
+        (store_id,) = chassis_fields.name_parts(parent, "stores/*", "parent")
         line = self._reads.line(store_id)
         if line is None or not line.is_known:
             raise NotFound(f"{parent} does not exist")

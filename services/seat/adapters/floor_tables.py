@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from services.chassis.rows import Rows
+from services.chassis.statements import among, fetch, key_list
 from services.seat.adapters.tables import tables
 from services.seat.domain.table import Table
 
-_OF_STORES = select(tables).where(tables.c.store_id.in_(bindparam("stores", expanding=True)))
+_OF_STORES = select(tables).where(among(tables.c.store_id))
 
 
 class FloorTables:
@@ -25,7 +26,7 @@ class FloorTables:
         if not unknown:
             return
         self._of.update({store_id: {} for store_id in unknown})
-        rows = self._connection.execute(_OF_STORES, {"stores": unknown}).mappings()
+        rows = fetch(_OF_STORES, self._connection.dialect).run(self._connection, {"keys": key_list(unknown)})
         for table in self._rows.adopt(rows):
             self._of[table.store_id][table.table_id] = table
 

@@ -1,10 +1,11 @@
 """What is read from the floor, straight from the tables."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Select, func, select
 
+from services.chassis.statements import among, fetch, key_list
 from services.seat.adapters import tables as sql
 from services.seat.adapters.rows import floor_from_row, table_from_row
 from services.seat.domain.floor import SeatingMode
@@ -15,18 +16,17 @@ from tabling.seat.v1.table_pb2 import Availability, Table
 Question = tuple[str, int, str]
 """Store's id, party size, section wished for."""
 
-_STORES: Any = bindparam("stores", expanding=True)
 
 _ASSIGNING = select(sql.floors.c.id, sql.floors.c.mode).where(
-    sql.floors.c.id.in_(_STORES), sql.floors.c.tables_free > 0, sql.floors.c.mode != SeatingMode.BY_HAND.name
+    among(sql.floors.c.id, "stores"), sql.floors.c.tables_free > 0, sql.floors.c.mode != SeatingMode.BY_HAND.name
 )
 _WITH_LINE = select(sql.floors.c.id).where(
-    sql.floors.c.id.in_(_STORES),
+    among(sql.floors.c.id, "stores"),
     select(1).where(sql.seatings.c.store_id == sql.floors.c.id, sql.waiting).correlate(sql.floors).exists(),
 )
 _LARGEST_FREE = (
     select(sql.tables.c.store_id, sql.tables.c.section, func.max(sql.tables.c.capacity))
-    .where(sql.tables.c.store_id.in_(_STORES), sql.tables.c.state == TableState.FREE.name)
+    .where(among(sql.tables.c.store_id, "stores"), sql.tables.c.state == TableState.FREE.name)
     .group_by(sql.tables.c.store_id, sql.tables.c.section)
 )
 
@@ -42,16 +42,21 @@ def check_seats(connection: Connection, questions: Sequence[Question]) -> list[b
 
 def _largest_free(connection: Connection, stores: Collection[str]) -> Mapping[str, Mapping[str, int]]:
     """Capacity of the largest free table by store and section, of stores that would give it to a newcomer."""
-    modes = {store: SeatingMode[mode] for store, mode in connection.execute(_ASSIGNING, {"stores": list(stores)})}
+    modes = {store: SeatingMode[mode] for store, mode in _run(connection, _ASSIGNING, stores)}
     strict = [store for store, mode in modes.items() if mode is SeatingMode.STRICT_FIFO]
     if strict:
-        for (store,) in connection.execute(_WITH_LINE, {"stores": strict}):
+        for (store,) in _run(connection, _WITH_LINE, strict):
             del modes[store]
     largest: dict[str, dict[str, int]] = {store: {} for store in modes}
     if largest:
-        for store, section, capacity in connection.execute(_LARGEST_FREE, {"stores": list(largest)}):
+        for store, section, capacity in _run(connection, _LARGEST_FREE, largest):
             largest[store][section] = capacity
     return largest
+
+
+def _run(connection: Connection, statement: Select[Any], stores: Collection[str]) -> Iterator[tuple[Any, ...]]:
+    found = fetch(statement, connection.dialect).run(connection, {"stores": key_list(stores)})
+    return (tuple(row.values()) for row in found)
 
 
 def _fits(largest: Mapping[str, int], party_size: int, section: str) -> bool:

@@ -26,8 +26,8 @@ CHANGEABLE = ("display_name", "capacity", "section")
 
 
 def store_id(parent: str) -> str:
-    """The id in `stores/{store}`. Raises `NotFound` for another form."""
-    return name_parts(parent, "stores/*")[0]
+    """The id in `stores/{store}`. Raises `InvalidField` when empty, `NotFound` for another form."""
+    return name_parts(parent, "stores/*", "parent")[0]
 
 
 def table_ids(name: str) -> tuple[str, str]:

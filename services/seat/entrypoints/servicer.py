@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from services.chassis.desk import Desk
 from services.chassis.fields import name_parts
 from services.chassis.kernel import NotFound
-from services.chassis.paging import page_position, page_size, page_token
+from services.chassis.paging import page_size, page_token, text_position
 from services.seat.application.add_tables import AddTables, add_tables
 from services.seat.application.block_table import BlockTable, block_table
 from services.seat.application.unblock_table import UnblockTable, unblock_table
@@ -81,8 +81,7 @@ class SeatServicer(SeatServiceServicer):
     async def ListTables(self, request: ListTablesRequest, context: Any) -> ListTablesResponse:
         store_id = fields.store_id(request.parent)
         size = page_size(request.page_size)
-        position = page_position(request, request.page_token)
-        after = str(position[0]) if position else ""
+        after = text_position(request, request.page_token)
         read = await self._desk.read(lambda connection: self._queries.tables(connection, store_id, after, size + 1))
         tables = _found(read, request.parent)
         page = ListTablesResponse(tables=tables[:size])

@@ -74,6 +74,13 @@ def test_only_an_attempt_without_an_answer_leaves_doubt(outcome: Outcome, doubtf
     assert line.may_have_arrived(NOON) is doubtful
 
 
+def test_a_later_attempt_in_vain_does_not_clear_the_doubt_about_an_earlier_one() -> None:
+    line = notice()
+    line.report(Report(Outcome.TRANSIENT, doubtful=True), NOON)
+    line.report(Report(Outcome.TRANSIENT), NOON)
+    assert line.may_have_arrived(NOON)
+
+
 def test_one_left_by_an_earlier_process_may_have_arrived() -> None:
     assert notice().may_have_arrived(NOON + timedelta(seconds=1))
     assert not notice().may_have_arrived(NOON)

@@ -1,6 +1,7 @@
 """KakaoTalk AlimTalk over NHN Cloud's KakaoTalk Bizmessage v2.3 (https://docs.nhncloud.com, "알림톡 v2.3")."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ log = get_logger(__name__)
 MESSAGES_AT_ONCE = 500
 REQUESTS_AT_ONCE = 8
 DEADLINE_SECONDS = 5.0
+PATIENCE_SECONDS = 10.0
+UNREACHABLE = "UNREACHABLE"
 IDEMPOTENCY_WINDOW = timedelta(minutes=10)
 
 _STATUSES: Mapping[Outcome, Status] = {
@@ -98,14 +101,22 @@ class AlimTalk(AbstractAsyncContextManager["AlimTalk"]):
             idempotency_window=IDEMPOTENCY_WINDOW,
         )
 
-    async def register(self) -> bool:
-        """Make sure that the vendor knows all templates; False when it cannot be told now."""
-        try:
-            await asyncio.gather(*map(self._register, self._templates))
-        except _Refused as refused:
-            log.warning("templates not registered", code=refused.code)
-            return False
-        return True
+    async def register(self) -> None:
+        """Make sure that the vendor knows all templates, before the first message needs one.
+
+        A vendor that is not there yet is waited for a little: it may be starting just as we are.
+        """
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                await asyncio.gather(*map(self._register, self._templates))
+            except _Refused as refused:
+                if refused.code != UNREACHABLE or time.monotonic() > limit:
+                    log.warning("templates not registered", code=refused.code)
+                    return
+            else:
+                return
+            await asyncio.sleep(0.25)
 
     async def send(self, batch: Sequence[Notification]) -> list[Submission]:
         """Hand over notifications, one request per template."""
@@ -181,7 +192,7 @@ class AlimTalk(AbstractAsyncContextManager["AlimTalk"]):
                 _check_status(response.status)
                 answer = await response.json(content_type=None)
         except aiohttp.ClientConnectorError:
-            raise _Refused(Outcome.TRANSIENT, "UNREACHABLE") from None
+            raise _Refused(Outcome.TRANSIENT, UNREACHABLE) from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # it was on its way: it may have arrived although no answer came back
             raise _Refused(Outcome.UNCERTAIN, type(error).__name__) from None

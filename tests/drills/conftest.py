@@ -1,0 +1,58 @@
+"""What all drills share: restaurants to begin with, and the table of what came of each drill."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+import pytest_asyncio
+
+from tests.drills.calls import Client, Record
+from tests.drills.drill import BARE, Drill, Report
+from tests.drills.restaurants import open_restaurants
+from tests.e2e.system import running_system
+
+REPORTS = pytest.StashKey[list[Report]]()
+
+NewDrill = Callable[[object], Drill]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Path, Record]]:
+    """A data folder in which the restaurants are open, and the record of how that came about."""
+    data = tmp_path_factory.mktemp("drills") / "data"
+    record = Record(Random("opened"))
+    async with running_system(data, *BARE) as system:
+        async with Client(system, record) as client:
+            await open_restaurants(client)
+        await system.stop()
+    yield data, record
+
+
+@pytest.fixture
+def new_drill(opened: tuple[Path, Record], tmp_path: Path) -> NewDrill:
+    """Prepares a drill with a seed of its own, on a copy of the opened restaurants' data."""
+    data, record = opened
+    return lambda seed: Drill(data, tmp_path / "data", record, seed)
+
+
+@pytest.fixture
+def reports(request: pytest.FixtureRequest) -> list[Report]:
+    """What came of the drills so far."""
+    return request.config.stash.setdefault(REPORTS, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table, whenever there were drills."""
+    if not (reports := config.stash.get(REPORTS, [])):
+        return
+    width = max(len(report.what) for report in reports)
+    head = f"{'died':{width}}  {'at':>12}  accepted  in doubt  lost  doubled  wrong  seconds to recover"
+    terminalreporter.write_sep("-", "drills")
+    terminalreporter.write_line(head)
+    for each in reports:
+        found = each.findings
+        terminalreporter.write_line(
+            f"{each.what:{width}}  {each.passing:>12}  {each.accepted:8}  {each.in_doubt:8}  {len(found.lost):4}"
+            f"  {len(found.doubled):7}  {len(found.wrong):5}  {each.recovery_seconds:18.1f}"
+        )
