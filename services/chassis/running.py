@@ -13,6 +13,8 @@ import uvloop
 
 from services.chassis import crash
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 SWITCH_SECONDS = 0.0005
 """How long a database thread may keep the interpreter from the event loop."""
 
@@ -33,6 +35,10 @@ def run(body: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
     except Exception as error:
         _tell(list(causes(error)))
         return 1
+    finally:
+        # Python sets its own handlers back while it winds up: a second Ctrl-C would show in the exit code.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 
@@ -53,8 +59,8 @@ async def _until_signal(body: Callable[[asyncio.Event], Coroutine[Any, Any, None
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)
 
-    # The loop's own handlers would be gone before the process is: a second Ctrl-C would end in a traceback.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # The loop's own handlers would be gone with the loop: a second Ctrl-C could end in a traceback.
+    for number in SIGNALS:
         signal.signal(number, ask)
     gc.freeze()
     await body(stop)

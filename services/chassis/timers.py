@@ -10,7 +10,7 @@ from sqlalchemy import Connection, MetaData, Table, delete, select
 from services.chassis.clock import Clock
 from services.chassis.crash import crash_point
 from services.chassis.database import Database
-from services.chassis.kernel import DomainError
+from services.chassis.kernel import DomainError, StorageBusy, StorageFull
 from services.chassis.logs import get_logger
 from services.chassis.statements import delete_by_key, insert_into, key_list
 
@@ -108,7 +108,10 @@ class TimerLoop:
         results = await asyncio.gather(*map(self._fire_one, due), return_exceptions=True)
         failures = [result for result in results if isinstance(result, Exception)]
         for failure in failures:
-            log.error("timer failed", error=type(failure).__name__, exc_info=failure)
+            if isinstance(failure, StorageBusy | StorageFull):
+                log.warning("timer waits for its database", error=failure.reason)
+            else:
+                log.error("timer failed", error=type(failure).__name__, exc_info=failure)
         if failures:
             # its row is still there; it must not spin
             await asyncio.sleep(RETRY_SECONDS)

@@ -5,9 +5,11 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from services.chassis.settings import PORTS
 from services.embedded.child import Child, started
 from services.embedded.folder import owned
 from services.embedded.gateway import Gateway, GatewaySettings
@@ -46,15 +48,14 @@ async def up(
         gateway = _gateway(settings) if settings.gateway else None
         children = [kakao(settings.kakao_port, settings.data), *([gateway.child] if gateway else [])]
         async with started(children):
-            # The code of the services takes longest to load; the children start meanwhile.
+            await _load(stop)
+            if stop.is_set():
+                return
             from services.embedded.services import build
 
             services = build(settings, environment)
             gc.freeze()
             gc.enable()
-            await asyncio.sleep(0)  # lets a signal in that came meanwhile
-            if stop.is_set():
-                return
             start = _Start(settings, services, children, gateway, process_start)
             await _serve(start, stop, ready)
 
@@ -84,6 +85,15 @@ class _Start:
 
                 group.create_task(seed(self.settings.targets))
         return Ready(self.settings, serving_after, time.monotonic() - self.process_start)
+
+
+async def _load(stop: asyncio.Event) -> None:
+    """Load the services' code, which takes longest of all: late, so that the children start meanwhile."""
+    for name in PORTS:
+        import_module(f"services.{name}.app")
+        await asyncio.sleep(0)  # lets a Ctrl-C in
+        if stop.is_set():
+            return
 
 
 async def _serve(start: _Start, stop: asyncio.Event, ready: Callable[[Ready], None]) -> None:

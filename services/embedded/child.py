@@ -68,10 +68,16 @@ class Child:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self) -> None:
-        """Start it; `ready` tells when it answers. What it prints goes to its log, which begins anew."""
-        self._program.log.parent.mkdir(parents=True, exist_ok=True)
-        self._program.log.unlink(missing_ok=True)
-        await self._start()
+        """Start it; `ready` tells when it answers. What it prints goes to its log, which begins anew.
+
+        Raises `ChildFailed`.
+        """
+        try:
+            self._program.log.parent.mkdir(parents=True, exist_ok=True)
+            self._program.log.unlink(missing_ok=True)
+            await self._start()
+        except OSError as error:
+            raise ChildFailed(f"{self._program.name} cannot be started: {error}") from error
 
     async def ready(self) -> None:
         """Return once it answers. Raises `ChildFailed`."""

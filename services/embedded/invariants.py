@@ -221,8 +221,7 @@ def _holds_will_end(books: Books) -> Iterator[str]:
 
 
 def _notices_are_given_once(books: Books) -> Iterator[str]:
-    notices = Counter((row["reception_id"], row["purpose"], row["round"]) for row in books.of("notification", "notices"))
-    for (reception, purpose, number), times in notices.items():
+    for (reception, purpose, number), times in _told(books).items():
         if times > 1:
             yield f"reception {reception} has {times} notices {purpose} of round {number}"
 
@@ -318,9 +317,7 @@ def _copies_of_stores_agree(books: Books) -> Iterator[str]:
 
 def _parties_were_told(books: Books) -> Iterator[str]:
     seen = books.by_id("notification", "receptions")
-    told: Counter[tuple[str, str, int]] = Counter()
-    for notice in books.of("notification", "notices"):
-        told[notice["reception_id"], notice["purpose"], notice["round"]] += 1
+    told = _told(books)
     for id_, row in books.receptions.items():
         if not row["phone"]:
             continue
@@ -332,13 +329,12 @@ def _parties_were_told(books: Books) -> Iterator[str]:
 
 
 def _who_was_sent_home_left(books: Books) -> Iterator[str]:
-    lines = books.by_id("reception", "lines")
+    times = {line["id"]: line["sent_home_at"] or "" for line in books.of("reception", "lines")}
     for id_, row in books.receptions.items():
-        sent_home = lines[row["store_id"]]["sent_home_at"] if row["store_id"] in lines else None
+        left = row["state"] not in ("REQUESTED", "WAITING") or row["created_at"] > times.get(row["store_id"], "")
         # staff may bring a party back afterwards
-        if sent_home and row["state"] in ("REQUESTED", "WAITING") and not row["round"]:
-            if row["created_at"] <= sent_home:
-                yield f"reception {id_} is {row['state']} though {row['store_id']} sent everyone home"
+        if not (left or row["round"]):
+            yield f"reception {id_} is {row['state']} though {row['store_id']} sent everyone home"
 
 
 def _who_sat_left_other_lines(books: Books) -> Iterator[str]:
@@ -349,10 +345,11 @@ def _who_sat_left_other_lines(books: Books) -> Iterator[str]:
             sat[row["customer_key"]] = row
     for id_, row in books.receptions.items():
         elsewhere = sat.get(row["customer_key"])
+        if elsewhere is None or row["state"] not in ("REQUESTED", "WAITING", "CALLED"):
+            continue
         # staff may bring a party back afterwards
-        if elsewhere and row["state"] in ("REQUESTED", "WAITING", "CALLED") and not row["round"]:
-            if row["created_at"] <= elsewhere["seated_at"]:
-                yield f"reception {id_} is {row['state']} though its party sat down as {elsewhere['id']} later"
+        if row["created_at"] <= elsewhere["seated_at"] and not row["round"]:
+            yield f"reception {id_} is {row['state']} though its party sat down as {elsewhere['id']} later"
 
 
 ALWAYS: tuple[Check, ...] = (
@@ -380,6 +377,11 @@ AT_REST: tuple[Check, ...] = (
     _who_was_sent_home_left,
     _who_sat_left_other_lines,
 )
+
+
+def _told(books: Books) -> Counter[tuple[str, str, int]]:
+    notices = books.of("notification", "notices")
+    return Counter((row["reception_id"], row["purpose"], row["round"]) for row in notices)
 
 
 def _strangers(what: str, rows: Iterable[str], books: Books) -> Iterator[str]:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from services.kakao.app import build
 from services.kakao.journal import InUse, Journal
-from services.kakao.process import die_with_parent, is_loopback
+from services.kakao.addresses import is_loopback
 
 STOP_SECONDS = 1.0
 
@@ -24,15 +24,12 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, default=9190, help="0 for any free port")
     parser.add_argument("--data", type=Path, help="keep messages and templates in this folder")
-    parser.add_argument("--die-with-parent", action="store_true", help="end when the parent process ends")
     wanted = parser.parse_args()
     if not is_loopback(wanted.host):
         parser.error(
             f"--host {wanted.host}: this is no real vendor and shows every message to whoever asks;"
             " it listens on loopback addresses only"
         )
-    if wanted.die_with_parent:
-        die_with_parent()
     logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
     try:
         uvloop.run(serve(wanted.host.strip("[]"), wanted.port, wanted.data))

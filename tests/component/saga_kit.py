@@ -315,7 +315,7 @@ def _build(name: str, folder: Path, bus: Bus, clock: ManualClock) -> Service[Any
         database=folder / f"{name}.db",
         upstreams={"reception": "127.0.0.1:1", "seat": "127.0.0.1:1"},
         reflection=False,
-        pace_seconds=0.0,
+        longest_pace_seconds=0.0,
     )
     return BUILDS[name](settings, bus, clock)
 
@@ -371,7 +371,10 @@ PICTURE: Mapping[tuple[str, str], str] = {
     ("notification", "notices"): "id, state, failure",
     ("notification", "receptions"): "id, seen, round, state, told",
     ("notification", "stores"): "id, seen, display_name, time_zone",
-    ("management", "orders"): "id, store_id, state, party_size, waiting_number, table_name, round, called_at, seated_at, "
+    (
+        "management",
+        "orders",
+    ): "id, store_id, state, party_size, waiting_number, table_name, round, called_at, seated_at, "
     "closed_at, hold_expires_at, reception_version, reception_state, order_key",
     ("management", "tables"): "id, store_id, capacity, state, blocked, reception_id, seat_version",
     # who of those in line got a table is the one thing that the order of arrival decides

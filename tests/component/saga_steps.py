@@ -267,9 +267,7 @@ class Send:
         return None
 
 
-Step: TypeAlias = (
-    Join | WalkIn | Cancel | Postpone | Staff | SeatAt | CallNext | Run | Arrange | Pass | Fire | Send
-)
+Step: TypeAlias = Join | WalkIn | Cancel | Postpone | Staff | SeatAt | CallNext | Run | Arrange | Pass | Fire | Send
 
 
 @dataclass(frozen=True)

@@ -472,17 +472,6 @@ async def test_a_port_in_use_is_said_in_one_line() -> None:
     assert refused.stderr.count("\n") == 1
 
 
-def test_it_ends_with_its_parent() -> None:
-    child = "[sys.executable, '-m', 'services.kakao', '--port', '0', '--die-with-parent']"
-    parent = f"import os, subprocess, sys; p = subprocess.Popen({child}); sys.stdin.read(1); os._exit(0)"
-    with subprocess.Popen(
-        [sys.executable, "-c", parent], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert "KakaoTalk inbox" in process.stdout.readline()
-        process.communicate("x", timeout=5)  # Ends only when the child has closed its end of the pipe, too.
-
-
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "services.kakao", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)

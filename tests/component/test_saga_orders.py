@@ -98,7 +98,9 @@ def profiles(draw: st.DrawFn) -> tuple[Profile, list[NewTable]]:
     return profile, tables
 
 
-houses = st.lists(profiles(), min_size=1, max_size=2).map(lambda found: dict(zip(["sushi", "ramen"], found)))
+houses = st.lists(profiles(), min_size=1, max_size=2).map(
+    lambda found: dict(zip(("sushi", "ramen"), found, strict=False))
+)
 
 
 seeds = st.integers(0, 2**32)
@@ -129,7 +131,7 @@ async def live(folder: Path, stores: Stores, turns: Sequence[Turn], seed: int) -
         scene = Scene(found, list(stores))
         for turn in turns:
             await turn.play(scene)
-            assert violations(folder, quiescent=False) == []
+        assert violations(folder, quiescent=False) == []
         await found.rest(Random(seed))
     return found
 

@@ -111,5 +111,16 @@ async def test_a_poisonous_event_is_put_aside_alone(tmp_path: Path) -> None:
         assert await dead_letters(running) == ["poison"]
 
 
+async def test_an_event_that_breaks_a_rule_is_not_taken_for_applied(tmp_path: Path) -> None:
+    async with counting(tmp_path) as running:
+        for _ in range(10):
+            await running.lane.run(lambda uow: add_to("copy-x", uow))
+        refused = envelope("counters", [message("x")], NOW)
+        others = [envelope("counters", [message(f"y{i}")], NOW) for i in range(5)]
+        receive = subscription("a", running).receive
+        await asyncio.gather(*map(receive, [refused, *others]))
+        assert await dead_letters(running) == ["x"]
+
+
 async def _empty(running: Running) -> bool:
     return await outbox_rows(running) == 0

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,15 @@ from services.chassis.testing import eventually
 from tests.drills.audit import Findings, audit, unrest
 from tests.drills.calls import Call, Client, NoAnswer, Record
 from tests.drills.load import Load
-from tests.e2e.system import Ended, running_system
+from tests.e2e.system import Ended, System, running_system
 
 BARE = ("--no-gateway", "--no-demo")
 LONGEST_LIFE_SECONDS = 30.0
 SETTLING_SECONDS = 30.0
+
+
+Trouble = Callable[[System, Client], Awaitable[None]]
+"""Something that goes wrong while a system lives."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,42 @@ class Drill:
         died = await self._live({}, kill_after=seconds)
         assert died == -signal.SIGKILL, f"the system ended with code {died}"
 
-    async def recover(self, what: str, passing: object) -> Report:
+    async def live_through(self, trouble: Trouble, what: str) -> Report:
+        """Live under load while something goes wrong, until everything has come right again; then look."""
+        async with running_system(self.data, *BARE) as system, Client(system, self.record) as client:
+            await self._suffer(trouble, system, client)
+            assert system.process.returncode is None, f"the system ended with code {system.process.returncode}"
+            return await self._come_right(client, what, "")
+
+    async def die_of(self, trouble: Trouble) -> None:
+        """Live under load while something goes wrong that ends with a kill -9."""
+        async with running_system(self.data, *BARE) as system, Client(system, self.record) as client:
+            await self._suffer(trouble, system, client)
+            assert system.process.returncode == -signal.SIGKILL, f"it ended with code {system.process.returncode}"
+
+    async def recover(self, what: str, passing: str) -> Report:
         """Live unharmed until everything has come right; then look whether it has."""
         started = time.monotonic()
-        async with running_system(self.data, *BARE) as system:
-            async with Client(system, self.record) as client:
-                await self._repeat_doubtful(client)
-                await self._settle()
-                seconds = time.monotonic() - started
-                await _repeat_answered(client, self.record)
-            await system.stop()
+        async with running_system(self.data, *BARE) as system, Client(system, self.record) as client:
+            return await self._come_right(client, what, passing, started)
+
+    async def _come_right(self, client: Client, what: str, passing: str, started: float | None = None) -> Report:
+        started = started or time.monotonic()
+        await self._repeat_doubtful(client)
+        await self._settle()
+        seconds = time.monotonic() - started
+        findings = audit(self.data, self.record)
+        await _repeat_answered(client, self.record)
         accepted = sum(1 for _ in self.record.accepted())
-        return Report(what, str(passing), accepted, len(self._doubtful), audit(self.data, self.record), seconds)
+        return Report(what, passing, accepted, len(self._doubtful), findings, seconds)
+
+    async def _suffer(self, trouble: Trouble, system: System, client: Client) -> None:
+        load = Load(client)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load.run(LONGEST_LIFE_SECONDS))
+            await trouble(system, client)
+            load.end()
+        self._doubtful.update(map(id, self.record.in_doubt()))
 
     async def _live(self, environment: Mapping[str, str], *, kill_after: float | None = None) -> int | None:
         """The exit code of a system that ended, sooner or later; None when it did not."""

@@ -68,10 +68,14 @@ class Load:
         try:
             await asyncio.wait([dead, *people], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._over = True
+            self.end()
             await asyncio.gather(*people)
             dead.cancel()
         return self._system.process.returncode is not None
+
+    def end(self) -> None:
+        """Everybody finishes what they are at, and `run` returns."""
+        self._over = True
 
     def _doings(self) -> Sequence[Callable[[], Awaitable[None]]]:
         staff = [lambda store=store: self._serve(store) for store in (FREELY, IN_ORDER, BY_HAND)]

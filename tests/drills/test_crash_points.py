@@ -18,7 +18,7 @@ pytestmark = pytest.mark.drill
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 FULL = os.environ.get("TABLING_DRILLS") == "full"
 
-LATEST = {"commit": 400, "consumer": 400, "relay": 250}
+LATEST = {"commit": 400, "consumer": 400, "relay": 120}
 """Up to which passing a system of a drill surely gets, by the first part of the point's name; else `SELDOM`."""
 
 SELDOM = 10

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.drill
 
 FULL = os.environ.get("TABLING_DRILLS") == "full"
 ROUNDS = range(8 if FULL else 1)
-DEATHS = 5 if FULL else 3
+DEATHS = 5 if FULL else 2
 LONGEST_LIFE_SECONDS = 5.0 if FULL else 3.0
 
 

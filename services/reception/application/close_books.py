@@ -5,7 +5,7 @@ from itertools import islice
 from services.reception.application.keep import keep
 from services.reception.application.ports import UnitOfWork
 from services.reception.domain.line import Line
-from services.reception.domain.reception import UNSEATED, CloseReason, State
+from services.reception.domain.reception import UNSEATED, CloseReason, Reception, State
 
 
 def close_books(uow: UnitOfWork) -> None:
@@ -27,12 +27,13 @@ def _leave_other_lines(uow: UnitOfWork) -> None:
         customer = uow.customers.find(reception.contact.customer_key)
         others = [key for key in customer.open if key != reception.id] if customer is not None else ()
         for key in others:
-            _leave(key, uow)
+            _leave(key, reception, uow)
 
 
-def _leave(reception_id: str, uow: UnitOfWork) -> None:
+def _leave(reception_id: str, seated: Reception, uow: UnitOfWork) -> None:
     reception = uow.receptions.find(reception_id)
-    if reception is not None and reception.state in UNSEATED:
+    # a line that was joined after sitting down stays, however late the news of that is
+    if reception is not None and reception.state in UNSEATED and reception.was_joined_before(seated):
         before = reception.state
         reception.send_away(CloseReason.SEATED_ELSEWHERE, uow.now)
         keep(reception, uow.lines.get(reception.store_id), before, uow)

@@ -3,7 +3,7 @@
 from services.reception.application.ports import UnitOfWork
 from services.reception.domain.customer import Customer
 from services.reception.domain.line import Line
-from services.reception.domain.reception import OPEN, Reception, State
+from services.reception.domain.reception import OPEN, SAT, Reception, State
 
 
 def keep(reception: Reception, line: Line, before: State | None, uow: UnitOfWork) -> None:
@@ -22,7 +22,8 @@ def account(reception: Reception, line: Line, before: State | None, uow: UnitOfW
     key = reception.contact.customer_key
     if not key:
         return
-    if after is State.SEATED and before is not after:
+    # who has left has sat, even if nothing was heard of that
+    if after in SAT and before not in SAT:
         uow.seated.append(reception)
     was_open, is_open = before in OPEN, after in OPEN
     if was_open and not is_open:

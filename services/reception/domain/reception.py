@@ -52,6 +52,7 @@ class Channel(StrEnum):
 IN_LINE = frozenset({State.REQUESTED, State.WAITING})
 UNSEATED = frozenset({State.REQUESTED, State.WAITING, State.CALLED})
 OPEN = frozenset({*UNSEATED, State.SEATED})
+SAT = frozenset({State.SEATED, State.COMPLETED})
 
 _ENDINGS = {
     OrderState.DECLINED: (State.REJECTED, CloseReason.STORE_DECLINED),
@@ -111,6 +112,10 @@ class Reception(Aggregate):
     def is_open(self) -> bool:
         """Whether it has not ended."""
         return self.state in OPEN
+
+    def was_joined_before(self, seated: "Reception") -> bool:
+        """Whether the party joined this line before it sat down as the other one."""
+        return seated.seated_at is None or self.created_at <= seated.seated_at
 
     def expect(self, etag: str) -> None:
         """Raises `Stale` when the caller saw another version than the present one; no etag means any."""

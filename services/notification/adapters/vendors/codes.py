@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from services.notification.domain.outcome import Outcome
 
-UNKNOWN_TEMPLATE = frozenset(("3015", "-3004"))
+UNKNOWN_TEMPLATE = frozenset(("3015", "-3003", "-3004"))
 """No such template, or another text with other variables: registering ours again helps."""
 
 CLASSES: Mapping[Outcome, tuple[int, ...]] = {
