@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench reset format generate lock clean
+.PHONY: help up test drills check bench reset format generate lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -9,6 +9,9 @@ up: ## run the whole product on this machine
 
 test: ## run the tests; ARGS="tests/unit -k cancel" for some
 	@scripts/test $(ARGS)
+
+drills: ## kill it at every step and look whether anything is lost; ARGS="-k relay" for some
+	@scripts/drills $(ARGS)
 
 check: ## format, lint, types, import contracts, protos, migrations
 	@scripts/check

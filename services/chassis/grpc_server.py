@@ -47,13 +47,9 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Listen, and say SERVING. Raises `AddressInUse`."""
-        try:
-            self.port = self._server.add_insecure_port(self._listen)
-        except RuntimeError:
-            self.port = 0
-        if not self.port:
-            why = why_not(self._listen) or "it was taken a moment ago"
-            raise AddressInUse(f"cannot listen on {self._listen}: {why}; name another address with TABLING_LISTEN")
+        if why := why_not(self._listen):
+            raise AddressInUse(f"cannot listen on {self._listen} ({why}): name another address with TABLING_LISTEN")
+        self.port = self._server.add_insecure_port(self._listen)
         await self._server.start()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
 

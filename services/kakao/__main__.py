@@ -12,9 +12,9 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
+from services.kakao.addresses import is_loopback
 from services.kakao.app import build
 from services.kakao.journal import InUse, Journal
-from services.kakao.addresses import is_loopback
 
 STOP_SECONDS = 1.0
 

@@ -409,7 +409,7 @@ async def replay(folder: Path, stores: Stores, told: Iterable[Envelope], choice:
             parcels = [parcel for body in found.told for parcel in found.bus.parcels(body)]
             await found.hand_over([parcel for parcel in parcels if parcel.consumer == "seat"])
             await found.do("seat", _add(store, tables))
-        parcels = [parcel for body in told for parcel in found.bus.parcels(body)]
+        parcels = [parcel for body in told for parcel in found.bus.parcels(body) if _in_any_order(parcel)]
         if choice:
             parcels = _shuffled(found.bus, parcels, choice)
         while parcels:
@@ -419,6 +419,11 @@ async def replay(folder: Path, stores: Stores, told: Iterable[Envelope], choice:
         for due in await found.due():
             await found.fire(*due)
         await found.send_notices()
+
+
+def _in_any_order(parcel: Parcel) -> bool:
+    """Whether it may come at any time; seat speaks of a reception only after reception did."""
+    return parcel.consumer != "reception" or parcel.body.source == "management"
 
 
 def _shuffled(bus: ShuffledBus, parcels: Sequence[Parcel], choice: Random) -> list[Parcel]:

@@ -89,7 +89,7 @@ async def test_a_child_that_never_answers_is_told_with_its_code(tmp_path: Path) 
 
 async def test_a_child_without_a_place_for_its_log_is_no_riddle(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ChildFailed, match="the child cannot be started: .*Not a directory"):
+    with pytest.raises(ChildFailed, match=r"the child cannot be started: .*Not a directory"):
         await Child(program(tmp_path / "file" / "folder", STEADY)).start()
 
 

@@ -57,7 +57,7 @@ class Handlers:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[GrpcServer, grpc.aio.Channel, Handlers]]:
+async def serving() -> AsyncIterator[tuple[GrpcServer, Any, Handlers]]:
     """A server with those methods."""
     handlers = Handlers()
     server = GrpcServer("127.0.0.1:0", "test.tabling", (SERVICE,), handlers.register)
@@ -69,7 +69,7 @@ async def serving() -> AsyncIterator[tuple[GrpcServer, grpc.aio.Channel, Handler
         await server.stop(0)
 
 
-async def refused(channel: grpc.aio.Channel, body: bytes, **options: Any) -> grpc.aio.AioRpcError:
+async def refused(channel: Any, body: bytes, **options: Any) -> grpc.aio.AioRpcError:
     """The error that a unary call with these bytes ends in."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await channel.unary_unary(f"/{SERVICE}/Unary")(body, **options)

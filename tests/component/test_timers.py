@@ -4,15 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from services.chassis.clock import ManualClock
 from services.chassis.testing import eventually
 from services.chassis.timers import DueTimer, TimerLoop
-from tests.component.counters import Running, add_to, counting, metadata
+from tests.component.counters import CounterUnit, Running, add_to, counting, metadata
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SOON = timedelta(minutes=5)
+
+
+def set_timer(key: str, uow: CounterUnit) -> None:
+    """A timer that is due soon."""
+    uow.timers.set("hold", key, NOON + SOON)
 
 
 @asynccontextmanager
@@ -89,7 +95,7 @@ async def test_two_loops_fire_one_timer_once(tmp_path: Path) -> None:
     clock = ManualClock(NOON)
     async with counting(tmp_path) as running, firing(running, clock) as one, firing(running, clock) as other:
         for key in "abcdefgh":
-            await running.lane.run(lambda uow, key=key: uow.timers.set("hold", key, NOON + SOON))
+            await running.lane.run(partial(set_timer, key))
         one.wake(NOON)
         other.wake(NOON)
         clock.advance(SOON)

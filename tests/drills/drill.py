@@ -1,6 +1,7 @@
 """One drill: a system dies at a chosen moment under load, comes back, and is looked at."""
 
 import asyncio
+import os
 import shutil
 import signal
 import time
@@ -16,6 +17,9 @@ from tests.drills.audit import Findings, audit, unrest
 from tests.drills.calls import Call, Client, NoAnswer, Record
 from tests.drills.load import Load
 from tests.e2e.system import Ended, System, running_system
+
+FULL = os.environ.get("TABLING_DRILLS") == "full"
+"""Whether to take all the time it needs; else a few drills that stand for the others."""
 
 BARE = ("--no-gateway", "--no-demo")
 LONGEST_LIFE_SECONDS = 30.0

@@ -1,7 +1,6 @@
 """Whatever step a system dies at, it goes on from there: nothing is lost, nothing happens twice, every saga ends."""
 
 import ast
-import os
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import NamedTuple
 import pytest
 
 from tests.drills.conftest import NewDrill
-from tests.drills.drill import Report
+from tests.drills.drill import FULL, Report
 
 pytestmark = pytest.mark.drill
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
-FULL = os.environ.get("TABLING_DRILLS") == "full"
 
 LATEST = {"commit": 400, "consumer": 400, "relay": 120}
 """Up to which passing a system of a drill surely gets, by the first part of the point's name; else `SELDOM`."""

@@ -1,7 +1,6 @@
 """kill -9 at any moment: under load, again and again on one data folder, and while a system starts."""
 
 import asyncio
-import os
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -15,12 +14,11 @@ from tabling.management.v1.management_service_pb2 import ListStoresRequest
 from tabling.seat.v1.seat_service_pb2 import ListTablesRequest
 from tests.drills.calls import Client, Record
 from tests.drills.conftest import NewDrill
-from tests.drills.drill import Report
+from tests.drills.drill import FULL, Report
 from tests.e2e.system import running_system
 
 pytestmark = pytest.mark.drill
 
-FULL = os.environ.get("TABLING_DRILLS") == "full"
 ROUNDS = range(8 if FULL else 1)
 DEATHS = 5 if FULL else 2
 LONGEST_LIFE_SECONDS = 5.0 if FULL else 3.0

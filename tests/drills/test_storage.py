@@ -17,7 +17,7 @@ from tabling.reception.v1.reception_service_pb2 import CreateReceptionRequest, G
 from tabling.seat.v1.seat_service_pb2 import BlockTableRequest
 from tests.drills.calls import Client, NoAnswer
 from tests.drills.conftest import NewDrill
-from tests.drills.drill import Report
+from tests.drills.drill import FULL, Report
 from tests.drills.restaurants import BY_HAND, FREELY, tables
 from tests.e2e.system import System
 
@@ -61,6 +61,7 @@ async def test_while_the_disk_is_full_changes_are_refused_and_reads_go_on(
     _nothing_is_wrong(await drill.live_through(fill, "full disk"), reports)
 
 
+@pytest.mark.skipif(not FULL, reason="only when TABLING_DRILLS=full")
 async def test_a_system_that_dies_on_a_full_disk_goes_on_when_there_is_room_again(
     new_drill: NewDrill, reports: list[Report]
 ) -> None:

@@ -19,8 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from services.chassis.statements import Bulk
 from services.chassis.database import UtcTime
+from services.chassis.statements import Bulk
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 THINGS = Table(

@@ -1,0 +1,78 @@
+"""Each service can be deployed without the others: the contracts, the chassis and its own folder are all it needs."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from services.chassis.settings import PORTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+BUILD = """
+import asyncio, sys
+from importlib import import_module
+
+name, data = sys.argv[1:]
+build = import_module(f"services.{name}.app").build
+
+from services.chassis.bus.memory import MemoryBus
+from services.chassis.clock import SystemClock
+from services.chassis.settings import from_environment
+
+async def main():
+    await build(from_environment(name, {"TABLING_DATA": data}), MemoryBus(), SystemClock()).frame.database.close()
+
+asyncio.run(main())
+for module in sorted(module for module in sys.modules if module.startswith(("services", "tabling"))):
+    print(module, *sys.modules[module].__path__ if hasattr(sys.modules[module], "__path__") else [])
+"""
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """A folder with what every image has."""
+    copy = tmp_path / "image"
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyi")
+    shutil.copytree(ROOT / "gen", copy / "gen", ignore=ignore)
+    shutil.copytree(ROOT / "services" / "chassis", copy / "services" / "chassis", ignore=ignore)
+    shutil.copy(ROOT / "services" / "__init__.py", copy / "services")
+    return copy
+
+
+def build(name: str, image: Path) -> subprocess.CompletedProcess[str]:
+    """Build a service in a fresh interpreter that finds our code in `image` only, and libraries as always."""
+    # without site the environment's own .pth files, which lead to this repository, are not read
+    path = [str(image), str(image / "gen"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    code = f"import sys; sys.path[:0] = {path}\n{BUILD}"
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, name, str(image / "data")],
+        cwd=image,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_a_service_needs_no_other_service(name: str, empty: Path) -> None:
+    shutil.copytree(ROOT / "services" / name, empty / "services" / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+    built = build(name, empty)
+
+    assert built.returncode == 0, built.stderr
+    modules = [line.split() for line in built.stdout.splitlines()]
+    ours = {module.split(".")[1] for module, *_ in modules if module.startswith("services.")}
+    assert ours == {"chassis", name}
+    assert all(path.startswith(str(empty)) for _, *paths in modules for path in paths)
+    assert (empty / "data" / f"{name}.db").exists()
+
+
+def test_without_its_folder_a_service_cannot_be_built(empty: Path) -> None:
+    assert "No module named 'services.seat'" in build("seat", empty).stderr
