@@ -52,12 +52,11 @@ people = st.one_of(
     st.builds(Cancel, which),
     st.builds(Postpone, which, st.integers(1, 2)),
 )
-# what staff most often do: the next thing that a party needs
-onward = st.builds(Staff, st.just(("restore", "complete", "seat", "call")), which)
+ONWARD = ("restore", "complete", "seat", "call")
+
 staff = st.one_of(
-    onward,
-    onward,
-    onward,
+    # what staff most often do: the next thing that a party needs
+    *(st.builds(Staff, st.just(ONWARD), which) for _ in range(3)),
     st.builds(Staff, st.just(("no-show", "cancel")), which),
     st.builds(Staff, st.tuples(st.sampled_from(sorted(STAFF))), which),
     st.builds(SeatAt, which, st.integers(0, 2)),
