@@ -1,5 +1,6 @@
 """A gRPC server with health, reflection and the edge that all services share."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 import grpc
@@ -23,6 +24,9 @@ OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_concurrent_streams", 10_000),
 )
+
+REFUSING_SECONDS = 0.1
+"""Where calls are running others are waiting, which would end as CANCELLED: this is their time to be refused."""
 
 Register = Callable[[grpc.aio.Server], None]
 
@@ -58,8 +62,10 @@ class GrpcServer:
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace_seconds: float) -> None:
-        """End the streams and stop listening; give running calls some time."""
+        """End the streams, refuse new calls and stop listening; give running calls some time."""
         self._edge.stopping.set()
+        if self._edge.running:
+            await asyncio.sleep(REFUSING_SECONDS)
         await self._server.stop(grace_seconds)
 
     async def _say(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:

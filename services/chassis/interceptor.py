@@ -32,11 +32,14 @@ _UNDECODABLE = _Undecodable()
 
 
 class Edge(grpc.aio.ServerInterceptor):
-    """Wraps every handler of a server. No servicer catches, logs or counts by itself."""
+    """Wraps every handler of a server. No servicer catches, logs or counts by itself.
+
+    `running` is how many unary calls are under way. Once `stopping` is set new ones are refused, and streams end.
+    """
 
     def __init__(self, domain: str) -> None:
         self._domain = domain
-        self._running = 0
+        self.running = 0
         self.stopping = asyncio.Event()
 
     async def intercept_service(
@@ -62,9 +65,11 @@ class Edge(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, behavior: Callable[[Any, Any], Awaitable[Any]]) -> Any:
         async def call(request: Any, context: Any) -> Any:
-            if self._running >= MAX_CALLS:
-                await self._refuse(method, context, TooBusy(f"{self._running} calls are running"))
-            self._running += 1
+            if self.stopping.is_set():
+                await self._refuse(method, context, ServerStopping("the server is stopping; call again"))
+            if self.running >= MAX_CALLS:
+                await self._refuse(method, context, TooBusy(f"{self.running} calls are running"))
+            self.running += 1
             try:
                 seconds = _seconds_left(context)
                 deadline.set(time.monotonic() + seconds)
@@ -76,7 +81,7 @@ class Edge(grpc.aio.ServerInterceptor):
             except Exception as error:
                 await self._refuse(method, context, error)
             finally:
-                self._running -= 1
+                self.running -= 1
 
         return call
 

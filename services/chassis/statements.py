@@ -159,6 +159,12 @@ def fetch_by_key(table: Table, dialect: Dialect) -> Fetch:
     return Fetch(select(table).where(among(table.c.id)), dialect)
 
 
+def row_by_key(connection: Connection, table: Table, key: str) -> Values | None:
+    """The row of a table with this `id`, or None."""
+    found = fetch_by_key(table, connection.dialect).run(connection, {"keys": key_list((key,))})
+    return found[0] if found else None
+
+
 @lru_cache(maxsize=64)
 def delete_by_key(table: Table, dialect: Dialect) -> Bulk:
     """Deletes the rows of a table whose `id` is among `keys`."""

@@ -14,7 +14,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     # gRPC would get ready for children that go on without exec, and say so on the terminal. Ours all exec.
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     gc.disable()  # what is loaded at the start stays: looking through it again and again only takes time
     try:
         from services.embedded.cli import main as run

@@ -72,12 +72,7 @@ class Child:
 
         Raises `ChildFailed`.
         """
-        try:
-            self._program.log.parent.mkdir(parents=True, exist_ok=True)
-            self._program.log.unlink(missing_ok=True)
-            await self._start()
-        except OSError as error:
-            raise ChildFailed(f"{self._program.name} cannot be started: {error}") from error
+        await self._start("wb")
 
     async def ready(self) -> None:
         """Return once it answers. Raises `ChildFailed`."""
@@ -106,7 +101,7 @@ class Child:
             pause = FIRST_PAUSE_SECONDS * 2 ** (len(ends) - 1)
             log.warning("child ended, starting it again", child=self._program.name, code=code, pause_seconds=pause)
             await asyncio.sleep(pause)
-            await self._start()
+            await self._start("ab")
             try:
                 await self.ready()
             except ChildFailed:
@@ -129,17 +124,22 @@ class Child:
             process.kill()
             await process.wait()
 
-    async def _start(self) -> None:
-        self._program.prepare()
-        with self._program.log.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid()), *self._program.command),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                # Ctrl-C is for us: our own work ends before that of the children.
-                start_new_session=True,
-            )
+    async def _start(self, log_mode: str) -> None:
+        program = self._program
+        try:
+            program.log.parent.mkdir(parents=True, exist_ok=True)
+            program.prepare()
+            with program.log.open(log_mode) as output:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid()), *program.command),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    # Ctrl-C is for us: our own work ends before that of the children.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise ChildFailed(f"{program.name} cannot be started: {error}") from error
 
     def _started(self) -> asyncio.subprocess.Process:
         if self._process is None:

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.chassis.grpc_server import AddressInUse, GrpcServer
 from services.chassis.kernel import InvalidField, NotFound, Violation
 from services.chassis.signals import Signals
+from services.chassis.testing import eventually
 
 SERVICE = "tabling.test.v1.TestService"
 
@@ -150,6 +151,19 @@ async def test_streams_end_at_once_when_the_server_stops() -> None:
         async with asyncio.timeout(2):
             await server.stop(10)
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_stopping_server_ends_what_it_began_and_refuses_what_comes() -> None:
+    async with serving() as (server, channel, handlers):
+        begun = asyncio.ensure_future(channel.unary_unary(f"/{SERVICE}/Unary")(said("slow")))
+        await eventually(lambda: handlers.seconds)
+        stopping = asyncio.create_task(server.stop(5))
+        error = await refused(channel, said("late"))
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert details(error)[0].reason == "SERVER_STOPPING"
+        handlers.never.set()
+        assert await begun == said("slow")
+        await stopping
 
 
 async def test_health_says_serving_and_while_draining_not_serving() -> None:

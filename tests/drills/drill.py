@@ -46,7 +46,7 @@ class Drill:
     """A data folder, the lives of the systems on it, and the record of all that was asked of them."""
 
     def __init__(self, template: Path, data: Path, record: Record, seed: object) -> None:
-        shutil.copytree(template, data)
+        shutil.copytree(template, data, dirs_exist_ok=True)
         self.data = data
         self.record = Record(Random(str(seed)), list(record.calls))
         self._doubtful: set[int] = set()

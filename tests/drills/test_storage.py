@@ -1,13 +1,17 @@
 """A database that cannot be written to for a while: changes are refused, nothing breaks, and then all goes on."""
 
 import asyncio
+import os
 import resource
 import sqlite3
-from contextlib import ExitStack, closing
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from services.chassis.testing import eventually
@@ -76,6 +80,47 @@ async def test_a_system_that_dies_on_a_full_disk_goes_on_when_there_is_room_agai
 
     await drill.die_of(fill_and_die)
     _nothing_is_wrong(await drill.recover("kill -9, full disk", ""), reports)
+
+
+@pytest.mark.skipif(not FULL or os.geteuid() != 0, reason="only when TABLING_DRILLS=full, as root: mounts a small disk")
+async def test_on_a_disk_without_a_free_byte_changes_are_refused_until_there_is_room(
+    small_disk: Path, new_drill: NewDrill, reports: list[Report]
+) -> None:
+    drill = new_drill("small disk")
+
+    async def fill(system: System, client: Client) -> None:
+        await eventually(lambda: len(drill.record.parties) >= BUSY)
+        ballast = small_disk / "ballast"
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        await eventually(partial(_is_exhausted, client))
+        ballast.unlink()
+
+    _nothing_is_wrong(await drill.live_through(fill, "small disk"), reports)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own under the data folder; what KakaoTalk writes is elsewhere."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=True)
+    try:
+        (tmp_path / "kakao").mkdir()
+        (folder / "kakao").symlink_to(tmp_path / "kakao")
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+async def _is_exhausted(client: Client) -> bool:
+    request = CreateReceptionRequest(parent=f"stores/{BY_HAND}")
+    request.reception.party_size, request.reception.customer = 2, f"customers/{client.record.new_request_id()}"
+    with suppress(NoAnswer):
+        await client.change("reception", request)
+    [call] = [call for call in client.record.calls if call.request is request]
+    return call.refusal is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def _nothing_is_wrong(report: Report, reports: list[Report]) -> None:

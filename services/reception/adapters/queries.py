@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Select, literal_column, select, tuple_
 
 from services.chassis.messages import Message
-from services.chassis.statements import among, fetch, key_list
+from services.chassis.statements import among, fetch, key_list, row_by_key
 from services.reception.adapters.line_view import LineView
 from services.reception.adapters.messages import snapshot_message
 from services.reception.adapters.rows import line_from_row, reception_from_row
@@ -18,9 +18,8 @@ SNAPSHOTS = 200
 
 def one_reception(connection: Connection, store_id: str, reception_id: str) -> Reception | None:
     """A store's reception, or None."""
-    statement = select(receptions).where(receptions.c.id == reception_id, receptions.c.store_id == store_id)
-    row = connection.execute(statement).mappings().first()
-    return None if row is None else reception_from_row(row)
+    row = row_by_key(connection, receptions, reception_id)
+    return reception_from_row(row) if row and row["store_id"] == store_id else None
 
 
 def page_of_receptions(

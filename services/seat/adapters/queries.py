@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from services.chassis.statements import among, fetch, key_list
+from services.chassis.statements import among, fetch, key_list, row_by_key
 from services.seat.adapters import tables as sql
 from services.seat.adapters.rows import floor_from_row, table_from_row
 from services.seat.domain.floor import SeatingMode
@@ -66,7 +66,7 @@ def _fits(largest: Mapping[str, int], party_size: int, section: str) -> bool:
 
 def table(connection: Connection, store_id: str, table_id: str) -> Table | None:
     """One table."""
-    row = connection.execute(select(sql.tables).where(sql.tables.c.id == f"{store_id}/{table_id}")).mappings().first()
+    row = row_by_key(connection, sql.tables, f"{store_id}/{table_id}")
     return table_to_pb(table_from_row(row)) if row else None
 
 
@@ -86,5 +86,5 @@ def tables(connection: Connection, store_id: str, after: str, limit: int) -> lis
 
 def availability(connection: Connection, store_id: str) -> Availability | None:
     """A store's free seats; None when the store is unknown."""
-    row = connection.execute(select(sql.floors).where(sql.floors.c.id == store_id)).mappings().first()
+    row = row_by_key(connection, sql.floors, store_id)
     return availability_to_pb(floor_from_row(row)) if row else None

@@ -1,0 +1,41 @@
+"""Settings: what the environment says, or a text that tells what it should say."""
+
+import pytest
+
+from services.chassis.settings import SettingsError, from_environment
+
+WRONG = [
+    ("TABLING_LISTEN", "9101", "TABLING_LISTEN must be host:port, not '9101'"),
+    ("TABLING_LISTEN", "localhost:99999", "TABLING_LISTEN must be host:port, not 'localhost:99999'"),
+    ("TABLING_SEAT_LISTEN", "localhost:http", "TABLING_SEAT_LISTEN must be host:port, not 'localhost:http'"),
+    ("TABLING_DRAIN_SECONDS", "soon", "TABLING_DRAIN_SECONDS must be a number of seconds, not 'soon'"),
+    ("TABLING_DRAIN_SECONDS", "-1", "TABLING_DRAIN_SECONDS must be a number of seconds, not '-1'"),
+    ("TABLING_HEARTBEAT_SECONDS", "nan", "TABLING_HEARTBEAT_SECONDS must be a number of seconds, not 'nan'"),
+    ("TABLING_REFLECTION", "perhaps", "TABLING_REFLECTION must be on or off, not 'perhaps'"),
+    ("TABLING_KAKAO_URL", "kakao:80", "TABLING_KAKAO_URL must be an http:// or https:// address, not 'kakao:80'"),
+    (
+        "TABLING_LOG_LEVEL",
+        "loud",
+        "TABLING_LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not 'loud'",
+    ),
+]
+
+
+def test_nothing_has_to_be_said() -> None:
+    settings = from_environment("seat", {})
+    assert (settings.listen, str(settings.database)) == ("127.0.0.1:9102", "data/seat.db")
+    assert settings.upstreams["reception"] == "127.0.0.1:9101"
+
+
+def test_what_is_said_to_one_service_outdoes_what_is_said_to_all() -> None:
+    environment = {"TABLING_LOG_LEVEL": "error", "TABLING_SEAT_LOG_LEVEL": "debug", "TABLING_REFLECTION": "Off"}
+    assert from_environment("seat", environment).log_level == "DEBUG"
+    assert from_environment("reception", environment).log_level == "ERROR"
+    assert from_environment("seat", environment).reflection is False
+
+
+@pytest.mark.parametrize(("name", "value", "text"), WRONG)
+def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, text: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        from_environment("seat", {name: value})
+    assert str(raised.value) == text
