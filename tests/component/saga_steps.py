@@ -274,7 +274,8 @@ Step: TypeAlias = Join | WalkIn | Cancel | Postpone | Staff | SeatAt | CallNext 
 class Turn:
     """Some act, and some of what is on its way arrives, all at once; numbers say which parcels of those pending.
 
-    `again` are delivered and stay, `lost` are found at the end only, `split` come as single events.
+    `again` are delivered and come again, whole and as single events; `lost` are found at the end only; `split` come as
+    single events.
     """
 
     steps: tuple[Step, ...] = ()
@@ -292,6 +293,7 @@ class Turn:
         parcels = [*twice, *bus.take(self.arrive)]
         for parcel in bus.take(self.split):
             bus.pending += bus.parts(parcel)
-        bus.pending += twice
+        for parcel in twice:
+            bus.pending += [parcel, *bus.parts(parcel)]
         acts = [await step.play(scene) for step in self.steps]
         await scene.world.at_once([*filter(None, acts), *bus.deliveries(parcels)])
