@@ -61,7 +61,7 @@ class GroupCommit(Generic[U]):
         *,
         limit: int = 512,
         capacity: int = 4096,
-        longest_pace_seconds: float = 0.05,
+        longest_pace_seconds: float = 0.2,
     ) -> None:
         self._database = database
         self._open_unit = open_unit

@@ -3,10 +3,10 @@
 import time
 
 BUSY_CALLERS = 1.5
-FULL_CALLERS = 5.5
+FULL_CALLERS = 12.0
 """Average numbers of callers who share a transaction between which ever more of them are gathered."""
 
-BUSY_RATE = 200.0
+BUSY_RATE = 1000.0
 """Pieces of work a second at which work that nobody waits for is put off as far as it may be."""
 
 SMOOTHING = 0.2
@@ -16,7 +16,8 @@ class Pace:
     """Learns how much comes, and tells how long to wait before the next transaction.
 
     A lone caller never waits, and neither does what follows from a lone call. Under load transactions start
-    further apart, so that they grow: many small ones would keep the event loop from hearing new callers.
+    further apart, so that they grow: many small ones would keep the event loop from hearing new callers. What
+    nobody waits for is put off by `longest_seconds` at most, callers by half of that.
     """
 
     def __init__(self, longest_seconds: float) -> None:
@@ -40,5 +41,5 @@ class Pace:
             spacing = self._longest_seconds * min(1.0, self._rate / BUSY_RATE)
         else:
             crowd = (self._callers - BUSY_CALLERS) / (FULL_CALLERS - BUSY_CALLERS)
-            spacing = self._longest_seconds * min(1.0, max(0.0, crowd))
+            spacing = self._longest_seconds / 2 * min(1.0, max(0.0, crowd))
         return max(0.0, self._started + spacing - time.monotonic())

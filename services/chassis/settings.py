@@ -32,7 +32,7 @@ class Settings:
     kakao_url: str = "http://127.0.0.1:9190"
     reflection: bool = True
     heartbeat_seconds: float = 15.0
-    longest_pace_seconds: float = 0.05
+    longest_pace_seconds: float = 0.2
     drain_seconds: float = 0.0
     log_level: str = "INFO"
 
@@ -109,7 +109,7 @@ def from_environment(service: str, environment: Mapping[str, str]) -> Settings:
         kakao_url=given.url("KAKAO_URL", "http://127.0.0.1:9190"),
         reflection=given.switch("REFLECTION", "on"),
         heartbeat_seconds=given.seconds("HEARTBEAT_SECONDS", 15.0),
-        longest_pace_seconds=given.seconds("LONGEST_PACE_SECONDS", 0.05),
+        longest_pace_seconds=given.seconds("LONGEST_PACE_SECONDS", 0.2),
         drain_seconds=given.seconds("DRAIN_SECONDS", 0.0),
         log_level=given.log_level("INFO"),
     )
