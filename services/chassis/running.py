@@ -19,6 +19,10 @@ SWITCH_SECONDS = 0.0005
 """How long a database thread may keep the interpreter from the event loop."""
 
 
+GC_THRESHOLD = (50_000, 20, 20)
+"""Requests leave no cycles behind: looking for them after every few hundred objects only takes time."""
+
+
 class CannotRun(Exception):
     """Something outside the code is in the way; the text says what it is, and what to do about it."""
 
@@ -63,6 +67,7 @@ async def _until_signal(body: Callable[[asyncio.Event], Coroutine[Any, Any, None
     for number in SIGNALS:
         signal.signal(number, ask)
     gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
     await body(stop)
 
 

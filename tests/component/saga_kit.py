@@ -2,21 +2,22 @@
 
 import asyncio
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import select
 
 from services.chassis.bus import Bus, Subscription
 from services.chassis.clock import ManualClock
 from services.chassis.kernel import DomainError, Stale
+from services.chassis.messages import envelope
 from services.chassis.migrate import migrate
 from services.chassis.process import Build
 from services.chassis.service import Service
@@ -30,21 +31,14 @@ from services.management.domain.profile import Profile
 from services.notification.adapters.ledger import SqlLedger
 from services.notification.app import build as build_notification
 from services.notification.application.courier import Courier
-from services.notification.application.notifier import (
-    Capabilities,
-    Channel,
-    Delivery,
-    Notification,
-    Status,
-    Submission,
-)
 from services.notification.domain.outcome import Outcome
-from services.reception.adapters.queries import contacts
 from services.reception.app import build as build_reception
 from services.seat.adapters.queries import check_seats
 from services.seat.app import build as build_seat
 from services.seat.application.add_tables import AddTables, NewTable, add_tables
 from tabling.messaging.v1.envelope_pb2 import Envelope
+from tests.component.saga_bus import Parcel, ShuffledBus
+from tests.component.saga_vendor import Contacts, ReceptionContacts, Vendor
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 """Twelve o'clock in Seoul."""
@@ -64,120 +58,6 @@ T = TypeVar("T")
 
 Stores: TypeAlias = Mapping[str, tuple[Profile, Sequence[NewTable]]]
 """Stores and their tables, by the store's id."""
-
-
-class Parcel(NamedTuple):
-    """One envelope on its way to one consumer."""
-
-    consumer: str
-    body: Envelope
-
-
-class ShuffledBus:
-    """A bus that holds every envelope durably and delivers when, and as often as, it is told to."""
-
-    def __init__(self) -> None:
-        self._subscriptions: dict[str, Subscription] = {}
-        self.published: list[Envelope] = []
-        self.pending: list[Parcel] = []
-        self.lost: list[Parcel] = []
-
-    async def publish(self, body: Envelope) -> None:
-        self.published.append(body)
-        self.pending += self.parcels(body)
-
-    async def subscribe(self, subscription: Subscription) -> None:
-        self._subscriptions[subscription.consumer] = subscription
-
-    async def unsubscribe(self, consumer: str) -> None:
-        self._subscriptions.pop(consumer, None)
-
-    def parcels(self, body: Envelope) -> list[Parcel]:
-        """A parcel for every consumer that wants something of an envelope."""
-        types = {event.type for event in body.events}
-        return [Parcel(s.consumer, body) for s in self._subscriptions.values() if not types.isdisjoint(s.types)]
-
-    def take(self, picks: Iterable[int]) -> list[Parcel]:
-        """Parcels by their place among those that are pending, counted round and round."""
-        return [self.pending.pop(pick % len(self.pending)) for pick in picks if self.pending]
-
-    def find(self) -> None:
-        """Whatever was lost is there again."""
-        self.pending += self.lost
-        self.lost.clear()
-
-    def deliveries(self, parcels: Iterable[Parcel]) -> list[Awaitable[None]]:
-        """The deliveries of parcels, begun once awaited; each ends with the commit."""
-        return [self._subscriptions[parcel.consumer].receive(parcel.body) for parcel in parcels]
-
-    def parts(self, parcel: Parcel) -> list[Parcel]:
-        """A parcel split into one for each event, as a consumer does with one that it cannot apply whole."""
-        wanted = self._subscriptions[parcel.consumer].types
-        events = [event for event in parcel.body.events if event.type in wanted]
-        return [Parcel(parcel.consumer, single(parcel.body.source, event)) for event in events]
-
-
-def single(source: str, event: Any) -> Envelope:
-    """An envelope for one event, under the event's id."""
-    return Envelope(id=event.id, source=source, events=[event])
-
-
-class Vendor:
-    """Delivers notices: each id once, whatever it then answers."""
-
-    def __init__(self) -> None:
-        self.delivered: list[str] = []
-        self.answers = Outcome.DELIVERED
-
-    async def send(self, batch: Sequence[Notification]) -> list[Submission]:
-        return [self._take(notification.id) for notification in batch]
-
-    async def result(self, notification_id: str) -> Delivery:
-        known = Outcome.DELIVERED if notification_id in self.delivered else None
-        return Delivery(notification_id, Channel.KAKAO, known, "")
-
-    def capabilities(self) -> Capabilities:
-        return Capabilities(
-            vendor="test",
-            batch_max=100,
-            named_variables=True,
-            native_fallback=False,
-            accepted_is_delivered=True,
-            idempotency_window=timedelta(days=3),
-        )
-
-    def _take(self, id_: str) -> Submission:
-        if id_ in self.delivered:
-            return Submission(id_, Status.DUPLICATE, Outcome.DUPLICATE, "")
-        if self.answers is not Outcome.TRANSIENT:
-            self.delivered.append(id_)
-        status = Status.ACCEPTED if self.answers is Outcome.DELIVERED else Status.UNCERTAIN
-        return Submission(id_, status, self.answers, "")
-
-
-class Contacts(Protocol):
-    """Knows where parties can be reached."""
-
-    async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
-        """Phone numbers by reception id."""
-
-
-class Everybody:
-    """Everybody has a phone number."""
-
-    async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
-        return dict.fromkeys((id_ for _, id_ in receptions), "+821033333333")
-
-
-class ReceptionContacts:
-    """Reception's phone numbers, straight from its database."""
-
-    def __init__(self, reception: Service[Any]) -> None:
-        self._reception = reception
-
-    async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
-        found = await self._reception.frame.database.read(lambda connection: contacts(connection, receptions))
-        return {name.rpartition("/")[2]: phone for name, phone, _ in found}
 
 
 @dataclass
@@ -201,7 +81,7 @@ class World:
         except DomainError:
             return None
 
-    def hear(self, uow: Any) -> None:
+    def committed(self, uow: Any) -> None:
         """A service has committed."""
         self.told += uow.outbox.written
 
@@ -220,6 +100,11 @@ class World:
     async def deliver(self, parcels: Sequence[Parcel]) -> None:
         """Deliver together, and publish what comes of it."""
         await self.at_once(self.bus.deliveries(parcels))
+
+    async def hear(self) -> None:
+        """Deliver what is pending, and what comes of it, in order; what was lost stays lost."""
+        while self.bus.pending:
+            await self.deliver(self.bus.take([0] * len(self.bus.pending)))
 
     async def hand_over(self, parcels: Sequence[Parcel]) -> None:
         """Deliver together, and let nobody hear what comes of it."""
@@ -253,6 +138,18 @@ class World:
                 await ledger.settle([(notice, findings[notice.id]) for notice in notices])
         await self.publish()
         return len(notices)
+
+    async def snapshots(self) -> list[Envelope]:
+        """What all services tell somebody who has missed everything."""
+        told = []
+        for service in self.services.values():
+            pages, position = service._parts.snapshots, None
+            while pages:
+                messages, position = await service.frame.database.read(partial(pages, after=position))
+                told += [envelope(service.name, messages, self.clock.now())]
+                if position is None:
+                    break
+        return told
 
     async def rest(self, choice: Random) -> None:
         """Deliver everything, in any order and in any company, and let all that is due happen."""
@@ -294,7 +191,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
     found = World(folder, clock, bus, services, ReceptionContacts(services["reception"]))
     lanes = []
     for name, service in services.items():
-        service.frame.on_commit.append(found.hear)
+        service.frame.on_commit.append(found.committed)
         lanes.append(asyncio.create_task(service.frame.lane.serve()))
         if service.consumer.types:
             await bus.subscribe(Subscription(name, service.consumer.types, service.consumer.receive))
@@ -342,92 +239,22 @@ def databases() -> Iterator[Callable[[], Path]]:
 async def furnish(found: World, stores: Stores) -> None:
     """Open stores with their tables; everybody knows of them."""
     for store, (profile, tables) in stores.items():
-        opening = [_create(store, profile), _open(store)]
+        opening = [store_created(store, profile), _store_opened(store)]
         await found.at_once([found.do("management", work) for work in opening])
-        await _hear(found)
-        await found.at_once([found.do("seat", _add(store, tables))])
-    await _hear(found)
+        await found.hear()
+        await found.at_once([found.do("seat", tables_added(store, tables))])
+    await found.hear()
 
 
-async def _hear(found: World) -> None:
-    while found.bus.pending:
-        await found.deliver(found.bus.take([0] * len(found.bus.pending)))
-
-
-def _create(store: str, profile: Profile) -> Callable[[Any], object]:
+def store_created(store: str, profile: Profile) -> Callable[[Any], object]:
+    """Work for management: a new store."""
     return lambda uow: create_store(CreateStore(store, profile), uow)
 
 
-def _open(store: str) -> Callable[[Any], object]:
+def _store_opened(store: str) -> Callable[[Any], object]:
     return lambda uow: open_store(OpenStore(store), uow)
 
 
-def _add(store: str, tables: Sequence[NewTable]) -> Callable[[Any], object]:
+def tables_added(store: str, tables: Sequence[NewTable]) -> Callable[[Any], object]:
+    """Work for seat: tables of a store."""
     return lambda uow: add_tables(AddTables(store, tuple(tables)), uow)
-
-
-PICTURE: Mapping[tuple[str, str], str] = {
-    **{("dashboard", table): "*" for table in ("stores", "availabilities", "lines", "receptions", "orders", "tables")},
-    ("notification", "notices"): "id, state, failure",
-    ("notification", "receptions"): "id, seen, round, state, told",
-    ("notification", "stores"): "id, seen, display_name, time_zone",
-    (
-        "management",
-        "orders",
-    ): "id, store_id, state, party_size, waiting_number, table_name, round, called_at, seated_at, "
-    "closed_at, hold_expires_at, reception_version, reception_state, order_key",
-    ("management", "tables"): "id, store_id, capacity, state, blocked, reception_id, seat_version",
-    # who of those in line got a table is the one thing that the order of arrival decides
-    ("seat", "seatings"): "id, store_id, reception_version, round, order_key, party_size, section, "
-    "CASE WHEN state IN ('WAITING', 'HELD') THEN 'UNSEATED' ELSE state END",
-    ("seat", "floors"): "id, store_version, mode, call_timeout_seconds, tables_total",
-    ("reception", "receptions"): "id, store_id, state, channel, party_size, section, round, close_reason, created_at",
-    ("reception", "lines"): "id, store_version, display_name, state, seating_mode, sent_home_at, waiting, requested",
-    ("reception", "early_orders"): "id, order_version, round, state",
-}
-"""What every order of arrival ends in: rows without the columns that count changes or tell whose turn came first."""
-
-
-def picture(folder: Path) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
-    """All rows that PICTURE speaks of, in order."""
-    rows = {}
-    for (service, table), columns in PICTURE.items():
-        with closing(sqlite3.connect(folder / f"{service}.db")) as connection:
-            rows[service, table] = sorted(connection.execute(f"SELECT {columns} FROM {table}"), key=repr)  # noqa: S608
-    return rows
-
-
-async def replay(folder: Path, stores: Stores, told: Iterable[Envelope], choice: Random | None) -> None:
-    """Let services that know nothing but their stores and tables hear all of this; nobody hears what they say to it.
-
-    In order and once without a `choice`; else in any order and company, some of it twice, some in pieces.
-    """
-    async with world(folder) as found:
-        found.contacts = Everybody()
-        for store, (profile, tables) in stores.items():
-            await found.do("management", _create(store, profile))
-            parcels = [parcel for body in found.told for parcel in found.bus.parcels(body)]
-            await found.hand_over([parcel for parcel in parcels if parcel.consumer == "seat"])
-            await found.do("seat", _add(store, tables))
-        parcels = [parcel for body in told for parcel in found.bus.parcels(body) if _in_any_order(parcel)]
-        if choice:
-            parcels = _shuffled(found.bus, parcels, choice)
-        while parcels:
-            some = choice.randint(1, 10) if choice else 1
-            await found.hand_over(parcels[:some])
-            del parcels[:some]
-        for due in await found.due():
-            await found.fire(*due)
-        await found.send_notices()
-
-
-def _in_any_order(parcel: Parcel) -> bool:
-    """Whether it may come at any time; seat speaks of a reception only after reception did."""
-    return parcel.consumer != "reception" or parcel.body.source == "management"
-
-
-def _shuffled(bus: ShuffledBus, parcels: Sequence[Parcel], choice: Random) -> list[Parcel]:
-    twice = [parcel for parcel in parcels if choice.random() < 0.2]
-    pieces = [piece for parcel in parcels if choice.random() < 0.2 for piece in bus.parts(parcel)]
-    together = [*parcels, *twice, *pieces]
-    return choice.sample(together, len(together))

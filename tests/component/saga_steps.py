@@ -35,7 +35,7 @@ from services.seat.application.block_table import BlockTable, block_table
 from services.seat.application.unblock_table import UnblockTable, unblock_table
 from services.seat.application.update_table import UpdateTable, update_table
 from services.seat.domain.table import TableChanges
-from tests.component.saga_kit import World
+from tests.component.saga_kit import NOON, World
 
 Act: TypeAlias = Awaitable[object] | None
 
@@ -189,6 +189,7 @@ class CallNext:
 STORE: Mapping[str, tuple[Any, Any]] = {
     "open": (OpenStore, open_store),
     "pause": (PauseStore, pause_store),
+    "pause a while": (lambda store: PauseStore(store, NOON + timedelta(hours=1)), pause_store),
     "close": (CloseStore, close_store),
     "send home": (lambda store: CloseStore(store, send_everyone_home=True), close_store),
     **{

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -15,7 +16,9 @@ from services.embedded.invariants import violations
 from services.management.domain.profile import AcceptMode, Profile, SeatingMode
 from services.notification.domain.outcome import Outcome
 from services.seat.application.add_tables import NewTable
-from tests.component.saga_kit import Stores, World, databases, furnish, picture, replay, world
+from tabling.messaging.v1.envelope_pb2 import Envelope
+from tests.component.saga_kit import Stores, World, databases, furnish, world
+from tests.component.saga_replay import picture, replay
 from tests.component.saga_steps import (
     STAFF,
     STORE,
@@ -72,7 +75,7 @@ house = st.one_of(
 seldom = st.sampled_from([False, False, False, True]).flatmap(lambda yes: st.tuples(parcel) if yes else st.just(()))
 turns = st.builds(
     Turn,
-    steps=st.lists(people | staff | house, min_size=1, max_size=3).map(tuple),
+    steps=st.sampled_from([0, 1, 1, 2, 3]).flatmap(lambda number: st.tuples(*[people | staff | house] * number)),
     arrive=st.lists(parcel, max_size=8).map(tuple) | st.just((0,) * 20),
     again=seldom,
     lost=seldom,
@@ -116,13 +119,21 @@ def examples(share: float) -> settings:
     return settings(
         max_examples=max(1, int(EXAMPLES * share)),
         deadline=None,
+        report_multiple_bugs=False,
         print_blob=True,
         phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
         suppress_health_check=[HealthCheck.too_slow],
     )
 
 
-async def live(folder: Path, stores: Stores, turns: Sequence[Turn], seed: int) -> World:
+class Told(NamedTuple):
+    """What was told of a scenario: all events, and what somebody is told who missed them."""
+
+    events: list[Envelope]
+    snapshots: list[Envelope]
+
+
+async def live(folder: Path, stores: Stores, turns: Sequence[Turn], seed: int) -> Told:
     """Play a scenario until nothing is left to happen."""
     async with world(folder) as found:
         await furnish(found, stores)
@@ -131,7 +142,7 @@ async def live(folder: Path, stores: Stores, turns: Sequence[Turn], seed: int) -
             await turn.play(scene)
         assert violations(folder, quiescent=False) == []
         await found.rest(Random(seed))
-    return found
+        return Told(found.bus.published, await found.snapshots())
 
 
 @given(houses, scenarios, seeds)
@@ -145,11 +156,26 @@ def test_all_services_agree_once_everything_has_arrived(
 
 
 @given(houses, scenarios, seeds)
+@examples(0.1)
+def test_the_dashboard_made_anew_from_snapshots_shows_the_same(
+    fresh: Fresh, stores: Stores, turns: Sequence[Turn], seed: int
+) -> None:
+    folder = fresh()
+    found = asyncio.run(live(folder, stores, turns, seed))
+    shown = picture(folder)
+    anew = fresh()
+    asyncio.run(replay(anew, {}, found.snapshots, Random(seed)))
+    shown_anew = picture(anew)
+    for table in ("stores", "receptions", "tables", "availabilities"):
+        assert shown_anew["dashboard", table] == shown["dashboard", table]
+
+
+@given(houses, scenarios, seeds)
 @examples(0.25)
 def test_every_order_of_the_same_events_ends_in_the_same_state(
     fresh: Fresh, stores: Stores, turns: Sequence[Turn], seed: int
 ) -> None:
-    told = asyncio.run(live(fresh(), stores, turns, seed)).bus.published
+    told = asyncio.run(live(fresh(), stores, turns, seed)).events
     pictures = []
     for choice in (None, Random(seed), Random(seed + 1)):
         folder = fresh()
@@ -158,3 +184,61 @@ def test_every_order_of_the_same_events_ends_in_the_same_state(
         pictures.append(picture(folder))
     in_order, *shuffled = pictures
     assert shuffled == [in_order, in_order]
+
+
+async def test_a_party_that_left_before_it_was_heard_to_sit_leaves_its_other_lines(fresh: Fresh) -> None:
+    async with world(fresh()) as found:
+        scene = await _two_lines(found)
+        await Turn((Staff(("seat",), 0),)).play(scene)
+        await Turn((Staff(("complete",), 0),), lost=ALL).play(scene)
+        await found.hear()
+        assert await _states(found) == ["CANCELED", "COMPLETED"]
+        await found.rest(Random(0))
+    assert violations(found.folder) == []
+
+
+async def test_a_line_joined_after_sitting_down_stays_however_late_that_is_heard(fresh: Fresh) -> None:
+    async with world(fresh()) as found:
+        scene = await _two_lines(found, joins=1)
+        await Turn((Staff(("seat",), 0),)).play(scene)
+        await Turn((_join(store=1),), lost=ALL).play(scene)
+        await found.rest(Random(0))
+        assert await _states(found) == ["SEATED", "WAITING"]
+    assert violations(found.folder) == []
+
+
+async def test_a_walk_in_heard_of_after_everyone_was_sent_home_leaves_too(fresh: Fresh) -> None:
+    async with world(fresh()) as found:
+        scene = await _two_lines(found, joins=0)
+        await Turn((WalkIn(store=1, size=2),)).play(scene)
+        await Turn((Run("send home", store=1),), lost=ALL).play(scene)
+        await found.hear()
+        await Turn((Fire(0),)).play(scene)
+        assert await _states(found) == []
+        await found.rest(Random(0))
+        assert await _states(found) == ["CANCELED"]
+    assert violations(found.folder) == []
+
+
+ALL = (0,) * 20
+
+
+async def _two_lines(found: World, joins: int = 2) -> Scene:
+    """A store with a table and one without, and a party that joined the first, or both."""
+    profile = Profile(display_name="Sushi")
+    await furnish(found, {"sushi": (profile, [NewTable("t0", 4)]), "ramen": (profile, [])})
+    scene = Scene(found, ["sushi", "ramen"])
+    for store in range(joins):
+        await Turn((_join(store),)).play(scene)
+    await found.hear()
+    return scene
+
+
+def _join(store: int) -> Join:
+    return Join(store, size=2, customer=1, section="", answer=None)
+
+
+async def _states(found: World) -> list[str]:
+    rows = "SELECT state FROM receptions ORDER BY state"
+    reception = found.services["reception"].frame.database
+    return await reception.read(lambda connection: [state for (state,) in connection.exec_driver_sql(rows)])

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from services.embedded.invariants import SERVICES, violations
+from services.embedded.invariants import violations
+from services.embedded.invariants.books import SERVICES
 from tests.drills.calls import Call, Record
 from tests.drills.restaurants import BY_HAND, CREATED_AND_OPENED, PAUSED
 from tests.e2e.system import log_of

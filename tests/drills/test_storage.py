@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from services.chassis.testing import eventually
-from services.embedded.invariants import SERVICES
+from services.embedded.invariants.books import SERVICES
 from tabling.management.v1.management_service_pb2 import RegisterWalkInRequest
 from tabling.reception.v1.reception_service_pb2 import CreateReceptionRequest, GetReceptionRequest
 from tabling.seat.v1.seat_service_pb2 import BlockTableRequest
