@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from services.chassis.bus import Bus, Subscription
 from services.chassis.clock import ManualClock
+from services.chassis.event_feed import Snapshots
 from services.chassis.kernel import DomainError, Stale
-from services.chassis.messages import envelope
+from services.chassis.messages import Message, envelope
 from services.chassis.migrate import migrate
 from services.chassis.process import Build
 from services.chassis.service import Service
@@ -145,7 +145,7 @@ class World:
         for service in self.services.values():
             pages, position = service._parts.snapshots, None
             while pages:
-                messages, position = await service.frame.database.read(partial(pages, after=position))
+                messages, position = await service.frame.database.read(_page(pages, position))
                 told += [envelope(service.name, messages, self.clock.now())]
                 if position is None:
                     break
@@ -181,6 +181,10 @@ class World:
         """Remove what was published, and nothing else."""
         published = [body.id for body in self.bus.published if body.source == service.name]
         await service.frame.lane.run(lambda uow: uow.outbox.remove(published))
+
+
+def _page(pages: Snapshots, after: str | None) -> Callable[[Connection], tuple[list[Message], str | None]]:
+    return lambda connection: pages(connection, after)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 from tabling.messaging.v1.envelope_pb2 import Envelope
 from tests.component.saga_bus import Parcel, ShuffledBus
@@ -34,7 +34,11 @@ PICTURE: Mapping[tuple[str, str], str] = {
 """What every order of arrival ends in: rows without the columns that count changes or tell whose turn came first."""
 
 
-def picture(folder: Path) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+Picture: TypeAlias = Mapping[tuple[str, str], list[tuple[Any, ...]]]
+"""Rows by service and table."""
+
+
+def picture(folder: Path) -> Picture:
     """All rows that PICTURE speaks of, in order."""
     rows = {}
     for (service, table), columns in PICTURE.items():

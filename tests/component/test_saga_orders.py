@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -18,7 +18,7 @@ from services.notification.domain.outcome import Outcome
 from services.seat.application.add_tables import NewTable
 from tabling.messaging.v1.envelope_pb2 import Envelope
 from tests.component.saga_kit import Stores, World, databases, furnish, world
-from tests.component.saga_replay import picture, replay
+from tests.component.saga_replay import Picture, picture, replay
 from tests.component.saga_steps import (
     STAFF,
     STORE,
@@ -166,8 +166,10 @@ def test_the_dashboard_made_anew_from_snapshots_shows_the_same(
     anew = fresh()
     asyncio.run(replay(anew, {}, found.snapshots, Random(seed)))
     shown_anew = picture(anew)
-    for table in ("stores", "receptions", "tables", "availabilities"):
+    for table in ("stores", "receptions", "tables"):
         assert shown_anew["dashboard", table] == shown["dashboard", table]
+    # seat counts changes of a store's rules, too, and tells of free seats only
+    assert _seats(shown_anew) == _seats(shown)
 
 
 @given(houses, scenarios, seeds)
@@ -221,6 +223,10 @@ async def test_a_walk_in_heard_of_after_everyone_was_sent_home_leaves_too(fresh:
 
 
 ALL = (0,) * 20
+
+
+def _seats(shown: Picture) -> list[tuple[Any, ...]]:
+    return [(store, *seats) for store, _, *seats in shown["dashboard", "availabilities"]]
 
 
 async def _two_lines(found: World, joins: int = 2) -> Scene:
