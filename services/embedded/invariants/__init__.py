@@ -4,7 +4,7 @@ from pathlib import Path
 
 from services.embedded.invariants.always import ALWAYS
 from services.embedded.invariants.at_rest import AT_REST
-from services.embedded.invariants.books import Unreadable, read
+from services.embedded.invariants.books import SERVICES, Unreadable, read
 
 
 def violations(folder: Path, *, quiescent: bool = True) -> list[str]:
@@ -13,6 +13,9 @@ def violations(folder: Path, *, quiescent: bool = True) -> list[str]:
     `quiescent` means that nobody is doing anything: every event has been delivered and every timer that was
     due has fired. Otherwise only what holds at any moment is looked at.
     """
+    files = [folder / f"{service}.db" for service in SERVICES]
+    if missing := [f"{file} does not exist" for file in files if not file.exists()]:
+        return missing
     try:
         books = read(folder)
     except Unreadable as error:
