@@ -53,7 +53,7 @@ def test_nothing_is_said_when_all_is_well(folder: Path) -> None:
 def test_a_missing_database_is_told_and_not_made(folder: Path) -> None:
     (folder / "seat.db").unlink()
     (found,) = violations(folder)
-    assert "seat.db cannot be read" in found
+    assert "seat.db does not exist" in found
     assert not (folder / "seat.db").exists()
 
 
