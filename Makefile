@@ -1,23 +1,29 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test drills check bench reset format generate lock clean
+.PHONY: help up up-full test drills check bench ops reset format generate lock clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
 
 up: ## run the whole product on this machine
 	@scripts/up $(ARGS)
 
+up-full: ## the same as it runs for real: processes, RabbitMQ, PostgreSQL, MariaDB
+	@scripts/up-full $(ARGS)
+
 test: ## run the tests; ARGS="tests/unit -k cancel" for some
 	@scripts/test $(ARGS)
 
-drills: ## kill it at every step and look whether anything is lost; ARGS="-k relay" for some
+drills: ## kill it and its servers at every step, and look whether anything is lost; ARGS="-k relay" for some
 	@scripts/drills $(ARGS)
 
 check: ## format, lint, types, import contracts, protos, migrations
 	@scripts/check
 
 bench: ## measure it under load
-	@scripts/setup dev && .venv/bin/python -m scripts.bench $(ARGS)
+	@scripts/setup dev servers && .venv/bin/python -m scripts.bench $(ARGS)
+
+ops: ## look after a system that runs; ARGS="doctor", "check", "dead-letters list", …
+	@scripts/ops $(ARGS)
 
 reset: ## throw the local data away
 	@scripts/reset $(ARGS)

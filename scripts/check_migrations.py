@@ -8,7 +8,7 @@ from pathlib import Path
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from services.chassis.database import sqlite_engine
+from services.chassis.database.sqlite import sqlite_engine
 from services.chassis.migrate import migrate
 from services.chassis.settings import PORTS
 
@@ -17,7 +17,7 @@ def differences(service: str, folder: Path) -> list[object]:
     """What a new migration of the service would have to do."""
     metadata = importlib.import_module(f"services.{service}.adapters.tables").metadata
     database = folder / f"{service}.db"
-    migrate(service, database)
+    migrate(service, str(database))
     with sqlite_engine(database).connect() as connection:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 

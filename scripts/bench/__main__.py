@@ -1,4 +1,4 @@
-"""`make bench`: how fast the embedded system is, as a ratio to an empty gRPC method in the same run."""
+"""`make bench`: how fast the system is, as a ratio to an empty gRPC method in the same run."""
 
 import asyncio
 import tempfile
@@ -14,16 +14,35 @@ from scripts.bench.embedded import Measured, measure_round
 
 CALLERS = (1, 32, 256)
 
-console = Console(width=160)
+console = Console(width=180)
+app = typer.Typer(add_completion=False)
 
 
-def main(
+@app.callback(invoke_without_command=True)
+def embedded(
+    context: typer.Context,
     rounds: Annotated[int, typer.Option(help="Rounds; the table shows the median of each figure.")] = 3,
     seconds: Annotated[float, typer.Option(help="Seconds of joining per round.")] = 5.0,
     callers: Annotated[list[int] | None, typer.Option(help="Concurrent callers; may be given again.")] = None,
 ) -> None:
-    """Drive joins through gRPC against a fresh embedded system and print one table."""
-    asyncio.run(_bench(rounds, seconds, tuple(callers or CALLERS)))
+    """Drive joins through gRPC against a fresh embedded system and print one table. `full`: against the full mode."""
+    if context.invoked_subcommand is None:
+        asyncio.run(_bench(rounds, seconds, tuple(callers or CALLERS)))
+
+
+@app.command()
+def full(
+    rounds: Annotated[int, typer.Option(help="Rounds; the tables show the medians.")] = 1,
+    seconds: Annotated[float, typer.Option(help="Seconds of joining per run; there are 26 in a round.")] = 3.0,
+    callers: Annotated[list[int] | None, typer.Option(help="Concurrent callers; may be given again.")] = None,
+    crowd: Annotated[int, typer.Option(help="Parties that wait at the end; 0 leaves that part out.")] = 100_000,
+) -> None:
+    """Drive joins through gRPC, JSON and streams against RabbitMQ, PostgreSQL and MariaDB, and count the rows."""
+    from scripts.bench.full import command
+
+    if asyncio.run(command.run(console, rounds, seconds, tuple(callers or command.CALLERS), crowd)):
+        console.print("[bold red]Joins were lost, doubled or misnumbered, or parties were not told: see above.")
+        raise typer.Exit(1)
 
 
 async def _bench(rounds: int, seconds: float, all_callers: tuple[int, ...]) -> None:
@@ -93,4 +112,4 @@ def _print_processes(measured: dict[int, list[Measured]]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -22,8 +22,7 @@ NAMES = (
     "UNAUTHENTICATED",
 )
 OK, UNKNOWN, INTERNAL = 0, 2, 13
-# gRPC's own tables: "HTTP to gRPC Status Code Mapping", and the one for RST_STREAM in "gRPC over HTTP2".
-_OF_HTTP = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+# gRPC's own table for RST_STREAM in "gRPC over HTTP2".
 _OF_RESET = {7: 14, 8: 1, 11: 8, 12: 7}
 MOST_BLOCKS = 1_024
 
@@ -75,14 +74,6 @@ class Answers:
             self._known[block] = heard
         return heard
 
-    def status(self, call: Call) -> int:
-        """The status of a call whose stream has ended; HTTP 200 alone is no proof of anything."""
-        if call.grpc is None:
-            return UNKNOWN if call.http == 200 else _OF_HTTP.get(call.http or 0, UNKNOWN)
-        if call.grpc == OK and not _is_one_message(call.data):
-            return INTERNAL
-        return call.grpc
-
     def _decode(self, block: bytes) -> Heard:
         fields = dict(self._decoder.decode(block, raw=True))
         return _number(fields.get(b":status")), _number(fields.get(b"grpc-status"))
@@ -95,7 +86,3 @@ def _number(value: bytes | str | None) -> int | None:
         return int(value)
     except ValueError:
         return UNKNOWN
-
-
-def _is_one_message(data: bytes) -> bool:
-    return len(data) >= 5 and data[0] == 0 and int.from_bytes(data[1:5], "big") == len(data) - 5

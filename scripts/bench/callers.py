@@ -5,9 +5,10 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, time
 
-from scripts.bench.http2 import Connection, request_block
+from scripts.bench.http2 import Connection
+from scripts.bench.wire import WIRES, request_block
 
 RECONNECT_SECONDS = 10.0  # A server that stays away this long ends the run.
 SWEEP_SECONDS = 0.25
@@ -31,6 +32,7 @@ class Plan:
     rate: float | None
     timeout: float
     metadata: tuple[tuple[str, str], ...]
+    wire: str
 
     def __post_init__(self) -> None:
         if not 1 <= self.connections <= self.callers:
@@ -48,6 +50,7 @@ class Callers:
         self.by_status: Counter[int] = Counter()
         self.latencies = array("d")  # Seconds, of the calls that were answered OK.
         self.started = self.ended = 0.0
+        self.started_at = 0.0  # Seconds since 1970.
         self._plan, self._bodies, self._on_answer = plan, bodies, on_answer
         self._issued = self._under_way = 0
         self._all_issued = plan.calls == 0
@@ -58,7 +61,8 @@ class Callers:
         self._usual_seconds = 0.0
         host, _, port = plan.target.rpartition(":")
         self._address = (host.strip("[]"), int(port))
-        self._block = request_block(plan.target, plan.method, plan.metadata)
+        self._wire = WIRES[plan.wire]
+        self._block = request_block(plan.target, plan.method, self._wire, plan.metadata)
 
     async def run(self) -> None:
         share, more = divmod(self._plan.callers, self._plan.connections)
@@ -84,6 +88,7 @@ class Callers:
 
     def _begin(self) -> None:
         self.started = self.ended = perf_counter()
+        self.started_at = time()
         if self._plan.seconds is not None:
             self._ends = self.started + self._plan.seconds
         for connection in list(self._live):
@@ -148,7 +153,7 @@ class Callers:
     async def _connect(self, slots: int) -> Connection:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(
-            lambda: Connection(self._block, slots, self._take, self._answered, self._read), *self._address
+            lambda: Connection(self._wire, self._block, slots, self._take, self._answered, self._read), *self._address
         )
         try:
             async with asyncio.timeout(RECONNECT_SECONDS):

@@ -1,11 +1,12 @@
-"""One HTTP/2 connection that carries unary gRPC calls, made of bare frames to cost next to nothing."""
+"""One HTTP/2 connection that carries unary calls, made of bare frames to cost next to nothing."""
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import cast
 
 from scripts.bench.answers import Answers, Call, status_of_reset
+from scripts.bench.wire import Wire
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
@@ -19,7 +20,6 @@ CANCEL = 8
 UNAVAILABLE, DEADLINE_EXCEEDED = 14, 4
 
 _frame_head = struct.Struct(">HBBBI")  # Length in 16 + 8 bits, type, flags, stream.
-_message_head = struct.Struct(">BHBBIBI")  # A DATA frame's head and gRPC's own five bytes.
 _setting = struct.Struct(">HI")
 _uint32 = struct.Struct(">I")
 
@@ -27,38 +27,6 @@ _uint32 = struct.Struct(">I")
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     size = len(payload)
     return _frame_head.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload
-
-
-def literal_headers(fields: Iterable[tuple[str, str]]) -> bytes:
-    """A header block that no table is needed for: every field literal, without indexing (RFC 7541, 6.2.2)."""
-    return b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields)
-
-
-def _text(text: str) -> bytes:
-    raw = text.encode()
-    if len(raw) < 127:
-        return bytes((len(raw),)) + raw
-    size, rest = bytearray((127,)), len(raw) - 127
-    while rest >= 128:
-        size.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    size.append(rest)
-    return bytes(size) + raw
-
-
-def request_block(authority: str, method: str, metadata: Sequence[tuple[str, str]]) -> bytes:
-    return literal_headers(
-        [
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":path", method),
-            (":authority", authority),
-            ("te", "trailers"),
-            ("content-type", "application/grpc"),
-            ("user-agent", "tabling-load"),
-            *metadata,
-        ]
-    )
 
 
 class Connection(asyncio.Protocol):
@@ -71,6 +39,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
+        wire: Wire,
         block: bytes,
         slots: int,
         take: Callable[[], tuple[float, bytes] | None],
@@ -81,6 +50,7 @@ class Connection(asyncio.Protocol):
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.calls: dict[int, Call] = {}
         self._answers = Answers()
+        self._wire = wire
         self._take, self._answered, self._read = take, answered, read
         self._slots, self._peer_slots = slots, LAST_STREAM
         self._head_start = frame(HEADERS, END_HEADERS, 0, block)[:5]
@@ -191,7 +161,7 @@ class Connection(asyncio.Protocol):
             return
         call.data += _without_padding(flags, payload)
         if flags & END_STREAM:
-            self._finish(stream, self._answers.status(call))
+            self._finish(stream, self._wire.status(call))
 
     def _on_block(self, flags: int, stream: int, last: bool, block: bytes) -> None:
         if not flags & END_HEADERS:
@@ -204,7 +174,7 @@ class Connection(asyncio.Protocol):
             return
         call.hear(heard)
         if last:
-            self._finish(stream, self._answers.status(call))
+            self._finish(stream, self._wire.status(call))
 
     def _on_settings(self, payload: bytes) -> None:
         for name, value in _setting.iter_unpack(payload):
@@ -246,19 +216,18 @@ class Connection(asyncio.Protocol):
             self._start(*taken)
 
     def _start(self, started: float, body: bytes) -> None:
-        stream, size = self._next_stream, len(body)
+        stream, body = self._next_stream, self._wire.framed(body)
         self._next_stream += 2
         self._draining = self._next_stream >= LAST_STREAM
         self.calls[stream] = call = Call(started, self._peer_window)
         self._out.append(self._head_start + _uint32.pack(stream) + self._block)
-        whole = size + 5
-        if whole <= self._send_window and whole <= call.window and whole <= self._peer_frame:
-            self._send_window -= whole
-            call.window -= whole
-            head = _message_head.pack(whole >> 16, whole & 0xFFFF, DATA, END_STREAM, stream, 0, size)
-            self._out.append(head + body)
+        size = len(body)
+        if size <= self._send_window and size <= call.window and size <= self._peer_frame:
+            self._send_window -= size
+            call.window -= size
+            self._out.append(frame(DATA, END_STREAM, stream, body))
         else:
-            self._unsent[stream] = b"\x00" + _uint32.pack(size) + body
+            self._unsent[stream] = body
             self._pump()
 
     def _pump(self) -> None:
@@ -284,7 +253,7 @@ class Connection(asyncio.Protocol):
         if call is None:
             return
         self._unsent.pop(stream, None)
-        self._answered(call.started, status, bytes(call.data[5:]) if status == 0 else b"")
+        self._answered(call.started, status, self._wire.message(call.data) if status == 0 else b"")
         if self._draining and not self.calls:
             self._transport.close()
 

@@ -1,9 +1,8 @@
-"""A load generator for unary gRPC methods: counts what came of each call, how long it took and what it cost.
+"""A load generator for unary methods: counts what came of each call, how long it took and what it cost.
 
 python -m scripts.bench.load reads a run from stdin and answers on stdout; `run_load_in_process` speaks to it.
 """
 
-import asyncio
 import gc
 import itertools
 import json
@@ -12,13 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from scripts.bench.answers import status_name
 from scripts.bench.callers import Callers, Plan
+from scripts.bench.child import run_child
 
-ROOT = Path(__file__).resolve().parents[2]
 OnAnswer = Callable[[int, bytes], None]
 _size = struct.Struct(">I")
 _answer_head = struct.Struct(">II")  # Status, size of the message.
@@ -41,6 +39,7 @@ class LoadResult:
     calls: int
     ok: int
     by_status: dict[str, int]
+    started_at: float  # Seconds since 1970.
     seconds: float  # From the first call to the last answer.
     rate: float  # Calls answered OK a second.
     latencies: Latencies
@@ -64,9 +63,11 @@ async def run_load(
     on_answer: OnAnswer | None = None,
     metadata: Sequence[tuple[str, str]] = (),
     timeout: float = 30.0,  # noqa: ASYNC109 - the time one call has, not this function
+    wire: str = "grpc",
 ) -> LoadResult:
     """Calls `method` (`/package.Service/Method`) at `target` (`host:port`, plain text) and waits for every answer.
 
+    wire       `grpc`, or `json`: POST to the path `method` of a gateway
     bodies     serialized requests, one per call, taken when the call starts; the run ends when there are no more
     callers    calls under way at most, spread over `connections`
     calls      how many at most; None for no such limit
@@ -79,7 +80,7 @@ async def run_load(
     A connection that breaks or is told to go away is replaced. Calls it did not answer count as UNAVAILABLE: nothing
     is tried twice. Raises OSError when the server cannot be reached at the start, or stays away for 10 seconds.
     """
-    plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata))
+    plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata), wire)
     run = Callers(plan, iter(bodies), on_answer)
     cpu = time.process_time()
     await run.run()
@@ -99,37 +100,22 @@ async def run_load_in_process(
     on_answer: OnAnswer | None = None,
     metadata: Sequence[tuple[str, str]] = (),
     timeout: float = 30.0,  # noqa: ASYNC109 - the time one call has, not this function
+    wire: str = "grpc",
 ) -> LoadResult:
     """Like `run_load`, but in a process of its own, so that caller and server do not share an interpreter.
 
     The bodies are sent before the run starts, so they must be finite or bounded by `calls`; `on_answer` is told after
     its end. Raises RuntimeError with what the process said when it failed.
     """
-    plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata))
+    plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata), wire)
     spec = {"plan": asdict(plan), "answers": on_answer is not None}
     given = b"".join([json.dumps(spec).encode() + b"\n", *map(_sized, itertools.islice(bodies, calls))])
-    code, out, said = await _child(given)
-    if code != 0:
-        raise RuntimeError(f"the load generator failed: {said.decode(errors='replace').strip()}")
+    out = await run_child("scripts.bench.load", given)
     head, _, answers = out.partition(b"\n")
     if on_answer is not None:
         for status, message in _read_answers(answers):
             on_answer(status, message)
-    return _from_json(json.loads(head))
-
-
-async def _child(given: bytes) -> tuple[int | None, bytes, bytes]:
-    pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "scripts.bench.load", cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe
-    )
-    try:
-        out, said = await child.communicate(given)
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    return child.returncode, out, said
+    return from_json(json.loads(head))
 
 
 def _result(run: Callers, cpu_seconds: float) -> LoadResult:
@@ -138,21 +124,24 @@ def _result(run: Callers, cpu_seconds: float) -> LoadResult:
         calls=calls,
         ok=ok,
         by_status={status_name(status): count for status, count in sorted(run.by_status.items()) if count},
+        started_at=run.started_at,
         seconds=seconds,
         rate=ok / seconds if seconds else 0.0,
-        latencies=_latencies(sorted(run.latencies)),
+        latencies=latencies_of(sorted(run.latencies)),
         cpu_seconds=cpu_seconds,
     )
 
 
-def _latencies(ordered: Sequence[float]) -> Latencies:
+def latencies_of(ordered: Sequence[float]) -> Latencies:
+    """Of seconds, smallest first."""
     if not ordered:
         return Latencies(0.0, 0.0, 0.0, 0.0)
     last = len(ordered) - 1
     return Latencies(*[ordered[round(last * part)] * 1e3 for part in (0.5, 0.9, 0.99, 1.0)])
 
 
-def _from_json(result: dict[str, Any]) -> LoadResult:
+def from_json(result: dict[str, Any]) -> LoadResult:
+    """A result that was written with `asdict`."""
     return LoadResult(**result | {"latencies": Latencies(**result["latencies"])})
 
 

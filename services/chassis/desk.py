@@ -1,7 +1,8 @@
 """The desk: how a servicer hands a request to its database and gets the answer."""
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection
@@ -15,6 +16,22 @@ from services.chassis.unit_of_work import Needs, UnitOfWork
 U = TypeVar("U", bound=UnitOfWork)
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
+
+
+class Mutation(NamedTuple, Generic[U, M]):
+    """A request that changes something: what to run for it, and what that loads by key."""
+
+    request: Any
+    work: Callable[[U], M]
+    needs: Needs | None = None
+
+
+def tried(function: Callable[..., T], *arguments: Any) -> T | Exception:
+    """What `function` gives or, where several are treated side by side, what it raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return error
 
 
 class Desk(Generic[U]):
@@ -34,8 +51,18 @@ class Desk(Generic[U]):
         A repeated id brings the first answer; with other content it raises `RequestIdReused`. Without an id
         the work simply runs.
         """
+        return await self._submit(answer, Mutation(request, work, needs))
+
+    async def mutate_all(self, answer: type[M], mutations: Iterable["Mutation[U, M]"]) -> list[M | BaseException]:
+        """Like `mutate` for each of them, in their order; what one of them raises stands in the place of its answer."""
+        begun = [tried(self._submit, answer, mutation) for mutation in mutations]
+        ended = iter(await asyncio.gather(*filter(asyncio.isfuture, begun), return_exceptions=True))
+        return [next(ended) if isinstance(each, asyncio.Future) else each for each in begun]
+
+    def _submit(self, answer: type[M], mutation: "Mutation[U, M]") -> asyncio.Future[M]:
+        request, work, needs = mutation
         if not request.request_id:
-            return await self._lane.run(work, needs, deadline=deadline.get())
+            return self._lane.run(work, needs, deadline=deadline.get())
         key = request_key(request.request_id)
         mark = fingerprint(request.DESCRIPTOR.full_name, request)
 
@@ -47,4 +74,4 @@ class Desk(Generic[U]):
             uow.requests.remember(key, mark, result.SerializeToString())
             return result
 
-        return await self._lane.run(once, {**(needs or {}), "requests": (key,)}, deadline=deadline.get())
+        return self._lane.run(once, {**(needs or {}), "requests": (key,)}, deadline=deadline.get())

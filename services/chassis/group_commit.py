@@ -14,6 +14,8 @@ from services.chassis.crash import crash_point
 from services.chassis.database import Database
 from services.chassis.kernel import DeadlineExceeded, DomainError, StorageBusy, StorageFull, TooBusy
 from services.chassis.pace import Pace
+from services.chassis.telemetry import Telemetry
+from services.chassis.tracing import Span, cause
 from services.chassis.unit_of_work import Needs, UnitOfWork
 
 U = TypeVar("U", bound=UnitOfWork)
@@ -30,6 +32,7 @@ class Work(Generic[U]):
     called: bool
     deadline: float | None
     future: asyncio.Future[Any]
+    span: Span | None = None
 
     def is_void(self) -> bool:
         """True when nobody waits for it any more."""
@@ -62,7 +65,9 @@ class GroupCommit(Generic[U]):
         limit: int = 512,
         capacity: int = 4096,
         longest_pace_seconds: float = 0.2,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        self._telemetry = telemetry or Telemetry()
         self._database = database
         self._open_unit = open_unit
         self._committed = committed
@@ -75,7 +80,7 @@ class GroupCommit(Generic[U]):
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def run(
+    def run(
         self,
         run: Callable[[U], T],
         needs: Needs | None = None,
@@ -84,18 +89,19 @@ class GroupCommit(Generic[U]):
         deadline: float | None = None,
         bounded: bool = True,
         patience: float = 0.0,
-    ) -> T:
-        """Run `run` in a transaction shared with others, and return its result after the commit.
+    ) -> asyncio.Future[T]:
+        """Run `run` in a transaction shared with others; its result is there after the commit.
 
         `needs` names what it will load by key. `weight` is its share of a batch. `deadline` (monotonic
         seconds): past it, work that has not begun is dropped with `DeadlineExceeded`. `bounded` is what a
         caller waits for: it raises `TooBusy` when more than the capacity waits. `patience`: seconds that it may
         wait for other work, whose transaction it then shares.
         """
-        if bounded and len(self._waiting) >= self._capacity:
-            raise TooBusy(f"{len(self._waiting)} pieces of work are waiting")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Work(run, needs or {}, weight, bounded, deadline, future))
+        if bounded and len(self._waiting) >= self._capacity:
+            future.set_exception(TooBusy(f"{len(self._waiting)} pieces of work are waiting"))
+            return future
+        self._waiting.append(Work(run, needs or {}, weight, bounded, deadline, future, self._span(future)))
         self._idle.clear()
         if bounded:
             self._called.set()
@@ -103,7 +109,12 @@ class GroupCommit(Generic[U]):
             asyncio.get_running_loop().call_later(patience, self._wake.set)
         else:
             self._wake.set()
-        return await future
+        return future
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that wait for a transaction."""
+        return len(self._waiting)
 
     async def serve(self) -> None:
         """Run transactions until cancelled."""
@@ -143,11 +154,17 @@ class GroupCommit(Generic[U]):
         return batch
 
     async def _flush(self, batch: Sequence[Work[U]]) -> None:
+        began = time.perf_counter()
         try:
-            flush = await self._database.write(lambda connection: self._transaction(connection, batch))
+            flush = await self._database.write(
+                lambda connection: self._transaction(connection, batch),
+                lambda connection, flush: flush.unit.took_effect(connection),
+            )
         except (StorageBusy, StorageFull) as error:
+            self._telemetry.metrics.transactions.add("failed")
             _fail(batch, error)
         except Exception as error:
+            self._telemetry.metrics.transactions.add("refused" if isinstance(error, DomainError) else "failed")
             if len(batch) == 1:
                 _fail(batch, error)
                 return
@@ -155,8 +172,26 @@ class GroupCommit(Generic[U]):
                 await self._flush([work])
         else:
             crash_point("commit.after")
+            self._tell(batch, began)
             self._committed(flush.unit)
             _settle(batch, flush.outcomes)
+
+    def _tell(self, batch: Sequence[Work[U]], began: float) -> None:
+        metrics = self._telemetry.metrics
+        metrics.transactions.add("committed")
+        metrics.transaction_work.observe(len(batch))
+        metrics.transaction_seconds.observe(time.perf_counter() - began)
+        for work in batch:
+            if work.span:
+                work.span.note({"tabling.transaction_work": len(batch)})
+
+    def _span(self, future: asyncio.Future[Any]) -> Span | None:
+        if self._telemetry.tracer is None:
+            return None
+        span = self._telemetry.tracer.follow("transaction", "INTERNAL", cause.get())
+        if span:
+            future.add_done_callback(span.ended_by)
+        return span
 
     def _transaction(self, connection: Connection, batch: Sequence[Work[U]]) -> Flush[U]:
         self._pace.start(sum(work.called for work in batch), sum(work.weight for work in batch))
@@ -166,13 +201,17 @@ class GroupCommit(Generic[U]):
         alone = len(batch) == 1
         for work in batch:
             before = unit.changes.count
+            unit.outbox.cause = work.span.traceparent if work.span else ""
             try:
                 flush.outcomes.append(work.run(unit))
             except DomainError as error:
                 if alone or unit.changes.count != before:
                     raise
                 flush.outcomes.append(error)
-        unit.flush()
+        if not alone:
+            # what comes of all of them together belongs to no one's trace
+            unit.outbox.cause = ""
+        unit.finish()
         crash_point("commit.before")
         return flush
 

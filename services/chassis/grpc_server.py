@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 
 from services.chassis.addresses import why_not
 from services.chassis.interceptor import Edge
+from services.chassis.reflection import reflect
 from services.chassis.running import CannotRun
 
 OPTIONS = (
@@ -35,17 +35,16 @@ class GrpcServer:
     """One listening port with some services on it; SERVING between `start` and `drain`."""
 
     def __init__(
-        self, listen: str, domain: str, services: Iterable[str], register: Register, *, reflected: bool = True
+        self, listen: str, edge: Edge, services: Iterable[str], register: Register, *, reflected: bool = True
     ) -> None:
         self._services = tuple(services)
         self._health = HealthServicer()
-        self._edge = Edge(domain)
-        self._server = grpc.aio.server(interceptors=(self._edge,), options=OPTIONS)
+        self._edge = edge
+        self._server = grpc.aio.server(interceptors=(edge,), options=OPTIONS)
         register(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflected:
-            names = (*self._services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
-            reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
+            reflect((*self._services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), self._server)
         self._listen = listen
         self.port = 0
 

@@ -4,13 +4,14 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, select
 from sqlalchemy.sql import ColumnElement
 
 from services.chassis.clock import Clock
 from services.chassis.group_commit import GroupCommit
 from services.chassis.kernel import DomainError
 from services.chassis.logs import get_logger
+from services.chassis.statements import delete_keys
 from services.chassis.unit_of_work import UnitOfWork
 
 log = get_logger(__name__)
@@ -40,5 +41,5 @@ def _prune(uow: UnitOfWork) -> None:
 
 
 def _delete_some(uow: UnitOfWork, table: Table, old: ColumnElement[bool]) -> None:
-    some = select(table.c.id).where(old).limit(ROWS_AT_ONCE)
-    uow.connection.execute(delete(table).where(table.c.id.in_(some.scalar_subquery())))
+    some = uow.connection.execute(select(table.c.id).where(old).limit(ROWS_AT_ONCE)).scalars().all()
+    delete_keys(uow.connection, table, some)

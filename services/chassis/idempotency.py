@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection, Table
 
 from services.chassis.kernel import RequestIdReused, invalid
-from services.chassis.statements import fetch_by_key, insert_into, key_list
+from services.chassis.statements import insert_into, rows_by_key
 
 M = TypeVar("M", bound=Message)
 
@@ -33,8 +33,7 @@ class Requests:
         if not unknown:
             return
         self._known.update(dict.fromkeys(unknown))
-        fetch = fetch_by_key(self._table, self._connection.dialect)
-        for row in fetch.run(self._connection, {"keys": key_list(unknown)}):
+        for row in rows_by_key(self._connection, self._table, unknown):
             self._known[row["id"]] = (row["fingerprint"], row["response"])
 
     def answer(self, key: str, fingerprint: str) -> bytes | None:

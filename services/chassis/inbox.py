@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table
 
-from services.chassis.statements import fetch_by_key, insert_into, key_list
+from services.chassis.kernel import uuid7
+from services.chassis.statements import insert_if_new, insert_into, rows_by_key
 
 
 class Inbox:
@@ -18,6 +19,7 @@ class Inbox:
         self._changed = changed
         self._known: dict[str, bool] = {}
         self._taken: list[str] = []
+        self._mark: str | None = None
 
     def preload(self, keys: Iterable[str]) -> None:
         """Look up which of these ids were applied."""
@@ -25,8 +27,7 @@ class Inbox:
         if not unknown:
             return
         self._known.update(dict.fromkeys(unknown, False))
-        fetch = fetch_by_key(self._table, self._connection.dialect)
-        for row in fetch.run(self._connection, {"keys": key_list(unknown)}):
+        for row in rows_by_key(self._connection, self._table, unknown):
             self._known[row["id"]] = True
 
     def take(self, key: str) -> bool:
@@ -37,9 +38,22 @@ class Inbox:
             return False
         self._known[key] = True
         self._taken.append(key)
+        self._mark = key
         # a handler that fails afterwards must not leave its envelope marked as applied
         self._changed()
         return True
+
+    def mark(self) -> None:
+        """Leave a row that tells whether this transaction was committed, unless it leaves one anyway."""
+        if self._mark is None:
+            self._mark = uuid7()
+            self._taken.append(self._mark)
+            self.flush()
+
+    def is_marked(self, connection: Connection) -> bool:
+        """Whether the mark is there; asked in another transaction, it waits for the one that leaves it."""
+        row = {"id": self._mark, "applied_at": self._now}
+        return self._mark is not None and not insert_if_new(connection, self._table, row)
 
     def flush(self) -> None:
         """Write the ids taken."""

@@ -1,23 +1,25 @@
-"""The one interceptor: deadlines, load limit, errors and the request log of every method."""
+"""The one interceptor: deadlines, load limit, errors, and what is told of every call."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import grpc
-import structlog
 from google.protobuf.message import DecodeError
 
 from services.chassis import grpc_errors
-from services.chassis.kernel import DeadlineExceeded, DomainError, ServerStopping, TooBusy, uuid7
-from services.chassis.logs import get_logger
+from services.chassis.calls import Call, Calls, Saga, no_saga
+from services.chassis.kernel import DeadlineExceeded, ServerStopping, TooBusy
+from services.chassis.telemetry import Telemetry
 
-log = get_logger(__name__)
+T = TypeVar("T")
 
 # grpc core sheds at random above 1,000 pending calls: we refuse in an orderly way before that
 MAX_CALLS = 900
+MAX_DIALOGUES = 100
 LONGEST_SECONDS = 10.0
 
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -34,13 +36,22 @@ _UNDECODABLE = _Undecodable()
 class Edge(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server. No servicer catches, logs or counts by itself.
 
-    `running` is how many unary calls are under way. Once `stopping` is set new ones are refused, and streams end.
+    `running` is how many unary calls are under way, `dialogues` how many streams of requests. Once `stopping` is set
+    new ones are refused, streams of answers end, and streams of requests bring nothing more.
     """
 
-    def __init__(self, domain: str) -> None:
-        self._domain = domain
+    def __init__(self, domain: str, telemetry: Telemetry | None = None, saga: Saga = no_saga) -> None:
+        self.telemetry = telemetry or Telemetry()
+        self._refusals = grpc_errors.Refusals(domain, self.telemetry.metrics)
+        self._calls = Calls(self.telemetry, saga)
         self.running = 0
+        self.dialogues = 0
         self.stopping = asyncio.Event()
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open, in whichever direction."""
+        return self._calls.streams
 
     async def intercept_service(
         self,
@@ -48,88 +59,123 @@ class Edge(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         handler: Any = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming or not handler_call_details.method.startswith("/tabling."):
+        if handler is None or not handler_call_details.method.startswith("/tabling."):
             return handler
         method = handler_call_details.method
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(method, handler.unary_stream),
-                request_deserializer=_tolerant(handler.request_deserializer),
-                response_serializer=handler.response_serializer,
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._unary(method, handler.unary_unary),
-            request_deserializer=_tolerant(handler.request_deserializer),
-            response_serializer=handler.response_serializer,
-        )
+        wire = {
+            "request_deserializer": _tolerant(handler.request_deserializer),
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.stream_stream:
+            return grpc.stream_stream_rpc_method_handler(self._dialogue(method, handler.stream_stream), **wire)
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(self._stream(method, handler.unary_stream), **wire)
+        return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), **wire)
 
     def _unary(self, method: str, behavior: Callable[[Any, Any], Awaitable[Any]]) -> Any:
-        async def call(request: Any, context: Any) -> Any:
-            if self.stopping.is_set():
-                await self._refuse(method, context, ServerStopping("the server is stopping; call again"))
-            if self.running >= MAX_CALLS:
-                await self._refuse(method, context, TooBusy(f"{self.running} calls are running"))
+        async def answer(request: Any, context: Any) -> Any:
+            call = self._calls.begin(method, request, context)
+            response = None
             self.running += 1
             try:
-                seconds = _seconds_left(context)
-                deadline.set(time.monotonic() + seconds)
-                async with asyncio.timeout(seconds):
-                    self._check(request)
-                    return await behavior(request, context)
-            except TimeoutError:
-                await self._refuse(method, context, DeadlineExceeded("the deadline passed"))
+                if self.stopping.is_set():
+                    raise _stopping()
+                if self.running > MAX_CALLS:
+                    raise TooBusy(f"{MAX_CALLS} calls are running")
+                self._check(request)
+                response = await in_time(context, behavior, request, context)
+                call.code = "OK"
+                return response
             except Exception as error:
-                await self._refuse(method, context, error)
+                await self._refuse(call, context, error)
             finally:
                 self.running -= 1
+                call.end(response)
 
-        return call
+        return answer
 
     def _stream(self, method: str, behavior: Callable[[Any, Any], AsyncIterator[Any]]) -> Any:
-        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+        async def answer(request: Any, context: Any) -> AsyncIterator[Any]:
+            call = self._calls.begin_stream(method, request)
             try:
                 self._check(request)
                 async for response in _until(self.stopping, behavior(request, context)):
                     yield response
+                call.code = "OK"
             except Exception as error:
-                await self._refuse(method, context, error)
+                await self._refuse(call, context, error)
+            finally:
+                call.end()
 
-        return call
+        return answer
+
+    def _dialogue(self, method: str, behavior: Callable[[Any, Any], AsyncGenerator[Any]]) -> Any:
+        async def answer(requests: Any, context: Any) -> AsyncIterator[Any]:
+            call = self._calls.begin_stream(method)
+            self.dialogues += 1
+            try:
+                if self.stopping.is_set():
+                    raise _stopping()
+                if self.dialogues > MAX_DIALOGUES:
+                    raise TooBusy(f"{MAX_DIALOGUES} streams of requests are open")
+                async with aclosing(behavior(_until(self.stopping, self._checked(requests)), context)) as responses:
+                    async for response in responses:
+                        yield response
+                call.code = "OK"
+            except Exception as error:
+                await self._refuse(call, context, error)
+            finally:
+                self.dialogues -= 1
+                call.end()
+
+        return answer
+
+    async def _checked(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            self._check(request)
+            yield request
 
     def _check(self, request: Any) -> None:
         if request is _UNDECODABLE:
-            raise grpc_errors.undecodable(self._domain)
+            raise grpc_errors.undecodable(self._refusals.domain)
 
-    async def _refuse(self, method: str, context: Any, error: Exception) -> NoReturn:
+    async def _refuse(self, call: Call, context: Any, error: Exception) -> NoReturn:
         if isinstance(error, grpc.aio.AbortError):
             raise error
-        refusal = self._refusal(method, error)
+        refusal = self._refusals.of(call.method.name, error, ms=call.milliseconds)
+        call.code = refusal.code.name
         await context.abort(refusal.code, refusal.message, trailing_metadata=refusal.metadata)
         raise AssertionError("abort returned")
 
-    def _refusal(self, method: str, error: Exception) -> grpc_errors.Refusal:
-        if isinstance(error, grpc_errors.Refusal):
-            log.info("refused", method=method, code=error.code.name)
-            return error
-        if isinstance(error, DomainError):
-            log.info("refused", method=method, code=error.kind.value, reason=error.reason)
-            return grpc_errors.refusal(error, self._domain)
-        correlation_id = uuid7()
-        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
-            log.error("request failed", method=method, exc_info=error)
-        return grpc_errors.internal(self._domain, correlation_id)
+
+async def in_time(context: Any, answer: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """What `answer` gives by the caller's deadline, which is the `deadline` of all that it does.
+
+    For one call, or one message of a stream of requests. Raises `DeadlineExceeded`.
+    """
+    try:
+        seconds = _seconds_left(context)
+        deadline.set(time.monotonic() + seconds)
+        async with asyncio.timeout(seconds):
+            return await answer(*arguments)
+    except TimeoutError:
+        raise DeadlineExceeded("the deadline passed") from None
 
 
-async def _until(stopping: asyncio.Event, responses: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """The responses, cut short by `ServerStopping` when the server stops: streams must not eat its grace."""
+def _stopping() -> ServerStopping:
+    return ServerStopping("the server is stopping; call again")
+
+
+async def _until(stopping: asyncio.Event, messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The messages, cut short by `ServerStopping` when the server stops: streams must not eat its grace."""
     stop = asyncio.ensure_future(stopping.wait())
     following: asyncio.Future[Any] | None = None
     try:
         while True:
-            following = asyncio.ensure_future(anext(responses))
+            following = asyncio.ensure_future(anext(messages))
             await asyncio.wait((following, stop), return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
-                raise ServerStopping("the server is stopping; connect again")
+                raise _stopping()
             try:
                 yield following.result()
             except StopAsyncIteration:

@@ -70,6 +70,10 @@ class Stale(DomainError):
     korean = "그사이 변경되었습니다. 다시 확인해 주세요."
 
 
+class Conflict(Stale):
+    """Another transaction changed the same rows first; the database runs this one again by itself."""
+
+
 class RequestIdReused(DomainError):
     """The request id was used before with other content."""
 
@@ -94,6 +98,10 @@ class StorageBusy(DomainError):
     english = "Please try again in a moment."
     korean = "잠시 후 다시 시도해 주세요."
     retry_after_seconds = 1.0
+
+
+class OutcomeUnknown(StorageBusy):
+    """The database was lost while it committed, and could not be asked since."""
 
 
 class StorageFull(DomainError):

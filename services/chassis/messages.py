@@ -13,6 +13,8 @@ from tabling.messaging.v1.envelope_pb2 import Envelope, Event
 class Message:
     """One event to publish: its routing key, what it is about, and the serialized event message.
 
+    `traceparent` is the W3C trace context of what caused it, empty when that is not traced.
+
     Of messages with the same `latest_of` in one transaction only the last is published: use it where each
     one replaces the one before.
     """
@@ -22,6 +24,7 @@ class Message:
     correlation_id: str
     data: bytes
     latest_of: str | None = None
+    traceparent: str = ""
 
 
 def envelope(source: str, messages: list[Message], at: datetime) -> Envelope:
@@ -35,6 +38,7 @@ def envelope(source: str, messages: list[Message], at: datetime) -> Envelope:
             subject=message.subject,
             time=time,
             correlation_id=message.correlation_id,
+            traceparent=message.traceparent,
             data=message.data,
         )
         for message in messages

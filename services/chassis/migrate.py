@@ -1,52 +1,70 @@
 """Migrations: bring a database to the newest revision of a service's history."""
 
+import asyncio
+import itertools
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.chassis.database import sqlite_engine
+from services.chassis.database import Database
+from services.chassis.database.address import is_sqlite, parse, shown, sqlite_path
+from services.chassis.database.sqlite import sqlite_engine
+from services.chassis.database.troubles import Trouble, trouble
+from services.chassis.kernel import StorageBusy
+from services.chassis.logs import get_logger
 from services.chassis.running import CannotRun
+
+log = get_logger(__name__)
+
+LOCKED = {
+    "postgresql": ("SELECT pg_advisory_lock(7461626)", "SELECT pg_advisory_unlock(7461626)"),
+    "mariadb": ("SELECT GET_LOCK('tabling migrations', 60)", "SELECT RELEASE_LOCK('tabling migrations')"),
+}
+"""Several may begin to migrate at once; the second one waits, and finds nothing left to do."""
 
 
 class DatabaseUnusable(CannotRun):
-    """The database file cannot be opened, or not by this version."""
+    """The database cannot be opened, or not by this version."""
 
 
-def migrate(service: str, database: Path) -> None:
-    """Upgrade the SQLite file of `service`, creating it when absent. Does nothing when it is up to date.
+def migrate(service: str, address: str) -> bool:
+    """Upgrade the database of `service`; a SQLite file is created when absent. True when anything had to be done.
 
-    Raises `DatabaseUnusable`.
+    On a server this runs an event loop of its own. Raises `DatabaseUnusable`.
     """
+    url = parse(address)
     try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        present, wanted = revision(database), newest(service)
-        if present is not None and present > wanted:
-            raise DatabaseUnusable(f"{database} is of a newer version ({present}, here {wanted}): run that version")
-        if present != wanted:
-            upgrade(service, sqlite_engine(database))
-    except (OSError, sqlite3.Error, DBAPIError) as error:
+        if is_sqlite(url):
+            return _migrate_file(service, sqlite_path(url))
+        return asyncio.run(_migrate_server(service, address))
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         why = error.orig if isinstance(error, DBAPIError) else error
-        raise DatabaseUnusable(f"the database {database} cannot be used: {why}") from error
+        raise DatabaseUnusable(f"the database {shown(address)} cannot be used: {why}") from error
 
 
-def upgrade(service: str, engine: Engine) -> None:
-    """Run a service's migrations on an engine."""
-    from alembic import command
-    from alembic.config import Config  # imported late: start-up seldom needs it
+async def check(service: str, address: str, database: Database) -> None:
+    """Return once the database can be used and is at least at the revision that this version was made for.
 
-    config = Config()
-    config.set_main_option("script_location", str(folder(service)))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-def folder(service: str) -> Path:
-    """Where a service's migrations are."""
-    return Path(__file__).parents[1] / service / "migrations"
+    A newer one is fine: migrations only add what the version before them can do without. A server that cannot be
+    reached is waited for. Raises `DatabaseUnusable`.
+    """
+    for tries in itertools.count():
+        try:
+            present = await database.read(revision)
+            break
+        except StorageBusy as error:
+            if tries % 10 == 0:
+                log.warning("waiting for the database", service=service, error=error.reason)
+            await asyncio.sleep(0.5)
+    if present is None or present < newest(service):
+        raise DatabaseUnusable(
+            f"the database {shown(address)} is at revision {present}, wanted is {newest(service)}: "
+            f"type `python -m services.operations migrate {service}`"
+        )
 
 
 def newest(service: str) -> str:
@@ -54,8 +72,46 @@ def newest(service: str) -> str:
     return max(path.stem for path in (folder(service) / "versions").glob("[0-9]*.py"))
 
 
-def revision(database: Path) -> str | None:
-    """The revision a SQLite file is at; None when it has none."""
+def folder(service: str) -> Path:
+    """Where a service's migrations are."""
+    return Path(__file__).parents[1] / service / "migrations"
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision that a database is at; None when it has none."""
+    try:
+        row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    except DBAPIError as error:
+        if trouble(error) is Trouble.GONE:
+            raise
+        return None
+    return str(row[0]) if row else None
+
+
+def upgrade(service: str, connection: Connection) -> None:
+    """Run a service's migrations on a connection."""
+    from alembic import command
+    from alembic.config import Config  # imported late: start-up seldom needs it
+
+    config = Config()
+    config.set_main_option("script_location", str(folder(service)))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _migrate_file(service: str, database: Path) -> bool:
+    database.parent.mkdir(parents=True, exist_ok=True)
+    present, wanted = _revision_of_file(database), newest(service)
+    if present is not None and present > wanted:
+        raise DatabaseUnusable(f"{database} is of a newer version ({present}, here {wanted}): run that version")
+    if present != wanted:
+        with sqlite_engine(database).connect() as connection:
+            upgrade(service, connection)
+    return present != wanted
+
+
+def _revision_of_file(database: Path) -> str | None:
+    # without SQLAlchemy: this is on the way of every start
     if not database.exists():
         return None
     with closing(sqlite3.connect(database)) as connection:
@@ -66,3 +122,20 @@ def revision(database: Path) -> str | None:
                 raise
             return None
     return str(row[0]) if row else None
+
+
+async def _migrate_server(service: str, address: str) -> bool:
+    engine = create_async_engine(parse(address), poolclass=NullPool)
+    lock, unlock = LOCKED[engine.dialect.name]
+    try:
+        async with engine.connect() as guard:
+            await guard.execute(text(lock))
+            async with engine.connect() as connection:
+                present = await connection.run_sync(revision)
+                await connection.rollback()
+                if present is None or present < newest(service):
+                    await connection.run_sync(lambda sync: upgrade(service, sync))
+            await guard.execute(text(unlock))
+    finally:
+        await engine.dispose()
+    return present is None or present < newest(service)

@@ -1,28 +1,38 @@
 """The outbox: events committed with the change they tell of, published afterwards by the relay."""
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, MetaData, Table, select
+from sqlalchemy import Connection, Table, bindparam, or_, select, update
 
-from services.chassis.crash import crash_point
-from services.chassis.database import Database
-from services.chassis.logs import get_logger
 from services.chassis.messages import Message, envelope
-from services.chassis.statements import delete_by_key, insert_into, key_list
+from services.chassis.statements import delete_keys, insert_into
 from tabling.messaging.v1.envelope_pb2 import Envelope
 
-# An envelope is one message on the bus: bounded in events and, by them, in bytes
+# An envelope is one message on the bus, and one row here
 MAX_EVENTS = 256
+MAX_BYTES = 512 * 1024
 
-log = get_logger(__name__)
+HOT = timedelta(seconds=5)
+"""The time that the process which committed an envelope has for it, before a sweep takes it up."""
+
+CLAIM = timedelta(seconds=15)
+"""The time that a sweep has for what it took up, before another one may."""
+
+LONGEST_WAIT = timedelta(minutes=5)
+
+
+class Failure(NamedTuple):
+    """An envelope that could not be published, and why: the class of the error."""
+
+    attempts: int
+    reason: str
 
 
 class Outbox:
-    """Collects one transaction's messages and writes them as few envelopes."""
+    """One transaction's envelopes: those it writes, and those it has heard of otherwise."""
 
     def __init__(
         self, connection: Connection, table: Table, source: str, now: datetime, changed: Callable[[], None]
@@ -35,15 +45,43 @@ class Outbox:
         self._messages: list[Message] = []
         self._published: list[str] = []
         self.written: list[Envelope] = []
+        self.cause = ""
+        """W3C traceparent of what is being done at present; goes with the messages that are added."""
 
     def add(self, message: Message) -> None:
         """Publish `message` once this transaction has committed."""
-        self._messages.append(message)
+        self._messages.append(replace(message, traceparent=self.cause) if self.cause else message)
         self._changed()
 
     def remove(self, ids: Iterable[str]) -> None:
         """Forget envelopes that every consumer has."""
         self._published.extend(ids)
+
+    def claim(self, limit: int, *, early: bool = False) -> list[tuple[Envelope, int]]:
+        """Take up to `limit` envelopes whose time has come, or all alike when `early`, each with its failed attempts.
+
+        Nobody else gets them for a while.
+        """
+        columns = self._table.c
+        statement = select(columns.id, columns.body, columns.attempts).order_by(columns.id).limit(limit)
+        if not early:
+            statement = statement.where(is_due(self._table, self._now))
+        rows = self._connection.execute(statement.with_for_update(skip_locked=True)).all()
+        self._put_off({row.id: {"next_attempt_at": self._now + CLAIM} for row in rows})
+        return [(Envelope.FromString(row.body), row.attempts) for row in rows]
+
+    def fail(self, failures: Mapping[str, Failure]) -> None:
+        """Write down what went wrong; each is put off for longer than the time before."""
+        self._put_off(
+            {
+                id_: {
+                    "next_attempt_at": self._now + min(HOT * 2 ** min(failure.attempts - 1, 10), LONGEST_WAIT),
+                    "attempts": failure.attempts,
+                    "failure": failure.reason,
+                }
+                for id_, failure in failures.items()
+            }
+        )
 
     def preload(self, keys: Iterable[str]) -> None:
         """Nothing to load: the outbox is only written."""
@@ -52,16 +90,43 @@ class Outbox:
         """Write the messages so far as envelopes, and delete the published ones."""
         if self._messages:
             messages = _latest(self._messages)
-            chunks = [messages[i : i + MAX_EVENTS] for i in range(0, len(messages), MAX_EVENTS)]
-            envelopes = [envelope(self._source, chunk, self._now) for chunk in chunks]
-            rows = [{"id": e.id, "body": e.SerializeToString(), "created_at": self._now} for e in envelopes]
+            envelopes = [envelope(self._source, chunk, self._now) for chunk in _chunks(messages)]
+            rows = [self._row(body) for body in envelopes]
             insert_into(self._table, self._connection.dialect).run(self._connection, rows)
             self.written.extend(envelopes)
             self._messages.clear()
         if self._published:
-            delete = delete_by_key(self._table, self._connection.dialect)
-            delete.run(self._connection, [{"keys": key_list(self._published)}])
+            delete_keys(self._connection, self._table, self._published)
             self._published = []
+
+    def _row(self, body: Envelope) -> dict[str, Any]:
+        row = {"id": body.id, "body": body.SerializeToString(), "created_at": self._now}
+        return row | {"attempts": 0, "next_attempt_at": self._now + HOT, "failure": None}
+
+    def _put_off(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        if changes:
+            names = next(iter(changes.values())).keys()
+            statement = update(self._table).where(self._table.c.id == bindparam("b_id"))
+            rows = [{"b_id": id_, **change} for id_, change in changes.items()]
+            self._connection.execute(statement.values({name: bindparam(name) for name in names}), rows)
+
+
+def is_due(table: Table, now: datetime) -> Any:
+    """Whether an envelope may be taken up by a sweep."""
+    return or_(table.c.next_attempt_at.is_(None), table.c.next_attempt_at <= now)
+
+
+def _chunks(messages: list[Message]) -> Iterator[list[Message]]:
+    """The messages in order, in pieces that are bounded in number and, but for a single one, in bytes."""
+    chunk: list[Message] = []
+    size = 0
+    for message in messages:
+        if len(chunk) == MAX_EVENTS or (chunk and size + len(message.data) > MAX_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(message)
+        size += len(message.data)
+    yield chunk
 
 
 def _latest(messages: list[Message]) -> list[Message]:
@@ -69,104 +134,3 @@ def _latest(messages: list[Message]) -> list[Message]:
     if not last:
         return messages
     return [m for i, m in enumerate(messages) if not m.latest_of or last[m.latest_of] == i]
-
-
-class Publisher(Protocol):
-    """The side of a bus that the relay needs."""
-
-    async def publish(self, body: Envelope) -> None:
-        """Return once every consumer has applied it, or holds it durably."""
-
-
-class Relay:
-    """Publishes committed envelopes and removes them from the outbox afterwards.
-
-    Hot path: envelopes come straight from the commit. At start, and then every `sweep_seconds`, it picks up
-    what a crash or a failed publish left behind. A crash between publishing and removing publishes twice:
-    the consumers' inboxes see to that.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        tables: MetaData,
-        bus: Publisher,
-        remove: Callable[[list[str]], Awaitable[None]],
-        *,
-        window: int = 16,
-        sweep_seconds: float = 5.0,
-    ) -> None:
-        self._database = database
-        self._table = tables.tables["outbox"]
-        self._bus = bus
-        self._remove = remove
-        self._window = asyncio.Semaphore(window)
-        self._sweep_seconds = sweep_seconds
-        self._waiting: deque[Envelope] = deque()
-        self._ours: set[str] = set()
-        self._done: list[str] = []
-        self._wake = asyncio.Event()
-
-    def hand_over(self, envelopes: Iterable[Envelope]) -> None:
-        """Take envelopes that have just been committed, in order."""
-        for body in envelopes:
-            if body.id not in self._ours:
-                self._ours.add(body.id)
-                self._waiting.append(body)
-        self._wake.set()
-
-    @property
-    def backlog(self) -> int:
-        """Envelopes committed here and not yet removed."""
-        return len(self._ours)
-
-    async def serve(self) -> None:
-        """Publish until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._sweep(), name="outbox sweep")
-            group.create_task(self._clear(), name="outbox clear")
-            while True:
-                while self._waiting:
-                    await self._window.acquire()
-                    group.create_task(self._publish(self._waiting.popleft()))
-                self._wake.clear()
-                await self._wake.wait()
-
-    async def _publish(self, body: Envelope) -> None:
-        try:
-            crash_point("relay.before_publish")
-            await self._bus.publish(body)
-            crash_point("relay.after_publish")
-            self._done.append(body.id)
-            self._clearing.set()
-        except Exception as error:
-            # left in the outbox: the next sweep takes it up again
-            self._ours.discard(body.id)
-            log.warning("publish failed", envelope=body.id, error=type(error).__name__)
-        finally:
-            self._window.release()
-
-    async def _clear(self) -> None:
-        self._clearing = asyncio.Event()
-        while True:
-            await self._clearing.wait()
-            self._clearing.clear()
-            done, self._done = self._done, []
-            try:
-                await self._remove(done)
-            except Exception as error:
-                log.warning("outbox not cleared", envelopes=len(done), error=type(error).__name__)
-            crash_point("relay.after_remove")
-            self._ours.difference_update(done)
-
-    async def _sweep(self) -> None:
-        while True:
-            try:
-                self.hand_over(await self._database.read(self._left_over))
-            except Exception as error:
-                log.warning("outbox not swept", error=type(error).__name__)
-            await asyncio.sleep(self._sweep_seconds)
-
-    def _left_over(self, connection: Connection) -> list[Envelope]:
-        rows = connection.execute(select(self._table.c.body).order_by(self._table.c.id).limit(1000))
-        return [Envelope.FromString(body) for (body,) in rows]

@@ -1,14 +1,12 @@
 """Aggregates as rows: an identity map over one table, read in one statement and written in one."""
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, update
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Connection, Table
 
-from services.chassis.kernel import Aggregate, NotFound, Stale
-from services.chassis.statements import Bulk, Row, delete_by_key, fetch_by_key, insert_into, key_list
+from services.chassis.kernel import Aggregate, Conflict, NotFound
+from services.chassis.statements import Row, delete_keys, insert_into, rows_by_key, update_version
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -21,7 +19,7 @@ class Rows(Generic[A]):
 
     Within one unit of work the same id is always the same object. Nothing is written before `flush`, which
     writes inserts, updates and deletes in one statement each. An update that does not hit the version that
-    was loaded raises `Stale`.
+    was loaded raises `Conflict`.
     """
 
     def __init__(
@@ -50,11 +48,11 @@ class Rows(Generic[A]):
     def preload(self, keys: Iterable[str]) -> None:
         """Load what is not yet known of `keys`, in one statement."""
         unknown = [key for key in dict.fromkeys(keys) if key not in self._known]
-        fetch = fetch_by_key(self._table, self._connection.dialect)
         for start in range(0, len(unknown), CHUNK):
             chunk = unknown[start : start + CHUNK]
             self._known.update(dict.fromkeys(chunk))
-            self.adopt(fetch.run(self._connection, {"keys": key_list(chunk)}))
+            # nobody else changes them before this transaction's end
+            self.adopt(rows_by_key(self._connection, self._table, chunk, lock=True))
 
     def adopt(self, rows: Iterable[Row]) -> list[A]:
         """Turn rows of a query over this table into aggregates; one that is already known stays as it is."""
@@ -103,7 +101,7 @@ class Rows(Generic[A]):
         self._changed()
 
     def flush(self) -> None:
-        """Write what was saved or removed since the last flush. Raises `Stale`."""
+        """Write what was saved or removed since the last flush. Raises `Conflict`."""
         dialect = self._connection.dialect
         inserts, updates = [], []
         for key in self._dirty:
@@ -119,25 +117,14 @@ class Rows(Generic[A]):
         if inserts:
             insert_into(self._table, dialect).run(self._connection, inserts)
         if updates:
-            hits = _update(self._table, dialect).run(self._connection, updates)
+            hits = update_version(self._table, dialect).run(self._connection, updates)
             self._expect_hits(hits, len(updates))
         if self._removed:
-            delete_by_key(self._table, dialect).run(self._connection, [{"keys": key_list(self._removed)}])
+            delete_keys(self._connection, self._table, self._removed)
             for key in self._removed:
                 self._loaded_version.pop(key, None)
             self._removed.clear()
 
     def _expect_hits(self, hits: int, wanted: int) -> None:
         if hits != wanted:
-            raise Stale(f"{wanted - hits} of {wanted} rows of {self._table.name} were changed by somebody else")
-
-
-@lru_cache(maxsize=64)
-def _update(table: Table, dialect: Dialect) -> Bulk:
-    columns = [name for name in table.c.keys() if name != "id"]  # noqa: SIM118 - not a dictionary
-    statement = (
-        update(table)
-        .where(table.c.id == bindparam("b_id"), table.c.version == bindparam("b_version"))
-        .values({name: bindparam(name) for name in columns})
-    )
-    return Bulk(statement, columns, dialect)
+            raise Conflict(f"{wanted - hits} of {wanted} rows of {self._table.name} were changed by somebody else")

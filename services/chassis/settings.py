@@ -1,16 +1,20 @@
 """Settings: one typed object per service, from the environment (12-factor)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.chassis.database.address import parse
 from services.chassis.running import CannotRun
 
 PORTS = {"reception": 9101, "seat": 9102, "management": 9103, "dashboard": 9104, "notification": 9105}
 """The port each service listens on when nothing else is said."""
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+REQUEST_LOGS = ("refused", "changes", "all")
+"""What gets a line of its own: only what went wrong; also what changed something; every call."""
+
 SWITCH = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
 
 
@@ -22,19 +26,28 @@ class SettingsError(CannotRun):
 class Settings:
     """What a service must be told from outside.
 
-    `listen` and `upstreams` (service → target) are host:port; `database` is a SQLite file. Times are seconds.
+    `listen` and `upstreams` (service → target) are host:port. `database` is `sqlite:///path`, `postgresql://…`,
+    `mariadb://…` or the path of a SQLite file; `bus` is `memory` or `amqp://…`. Times are seconds.
+
+    `request_log` is one of `REQUEST_LOGS`. `metrics_listen` is host:port, or empty for no figures; `traces` an OTLP
+    endpoint, or empty for no traces; `traces_share` is the share of calls, 0 to 1, that begin a trace.
     """
 
     service: str
     listen: str
-    database: Path
+    database: str
     upstreams: Mapping[str, str]
+    bus: str = "memory"
     kakao_url: str = "http://127.0.0.1:9190"
     reflection: bool = True
     heartbeat_seconds: float = 15.0
     longest_pace_seconds: float = 0.2
     drain_seconds: float = 0.0
     log_level: str = "INFO"
+    request_log: str = "refused"
+    metrics_listen: str = ""
+    traces: str = ""
+    traces_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +64,7 @@ class Variables:
         return self.environment.get(self._found(name), default)
 
     def seconds(self, name: str, default: float) -> float:
-        value = self.text(name, str(default))
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not (math.isfinite(number) and number >= 0):
-            raise self._wrong(name, "a number of seconds", value)
-        return number
+        return self._number(name, default, math.inf, "a number of seconds")
 
     def address(self, name: str, default: str) -> str:
         value = self.text(name, default)
@@ -67,10 +73,31 @@ class Variables:
             raise self._wrong(name, "host:port", value)
         return value
 
+    def optional_address(self, name: str) -> str:
+        return self.address(name, "") if self.text(name, "") else ""
+
+    def optional_url(self, name: str) -> str:
+        return self.url(name, "") if self.text(name, "") else ""
+
     def url(self, name: str, default: str) -> str:
         value = self.text(name, default)
         if not value.startswith(("http://", "https://")):
             raise self._wrong(name, "an http:// or https:// address", value)
+        return value
+
+    def database(self, default: str) -> str:
+        value = self.text("DATABASE", default)
+        try:
+            parse(value)
+        except ValueError as error:
+            # never the value: it may hold a password
+            raise SettingsError(f"{self._found('DATABASE')} {error}") from None
+        return value
+
+    def bus(self, default: str) -> str:
+        value = self.text("BUS", default)
+        if value != "memory" and not value.startswith(("amqp://", "amqps://")):
+            raise SettingsError(f"{self._found('BUS')} must be memory, or the amqp:// address of a RabbitMQ server")
         return value
 
     def switch(self, name: str, default: str) -> bool:
@@ -80,11 +107,30 @@ class Variables:
         except KeyError:
             raise self._wrong(name, "on or off", value) from None
 
+    def share(self, name: str, default: float) -> float:
+        return self._number(name, default, 1.0, "a number from 0 to 1")
+
+    def choice(self, name: str, choices: Sequence[str], default: str) -> str:
+        value = self.text(name, default)
+        if value.lower() not in choices:
+            raise self._wrong(name, f"one of {', '.join(choices)}", value)
+        return value.lower()
+
     def log_level(self, default: str) -> str:
         value = self.text("LOG_LEVEL", default)
         if value.upper() not in LOG_LEVELS:
             raise self._wrong("LOG_LEVEL", f"one of {', '.join(LOG_LEVELS)}", value)
         return value.upper()
+
+    def _number(self, name: str, default: float, most: float, wanted: str) -> float:
+        value = self.text(name, str(default))
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and 0 <= number <= most):
+            raise self._wrong(name, wanted, value)
+        return number
 
     def _found(self, name: str) -> str:
         own = f"TABLING_{self.service.upper()}_{name}"
@@ -104,12 +150,17 @@ def from_environment(service: str, environment: Mapping[str, str]) -> Settings:
     return Settings(
         service=service,
         listen=given.address("LISTEN", f"127.0.0.1:{PORTS[service]}"),
-        database=Path(given.text("DATABASE", str(data / f"{service}.db"))),
+        database=given.database(str(data / f"{service}.db")),
         upstreams={name: given.text(f"{name.upper()}_TARGET", f"127.0.0.1:{port}") for name, port in PORTS.items()},
+        bus=given.bus("memory"),
         kakao_url=given.url("KAKAO_URL", "http://127.0.0.1:9190"),
         reflection=given.switch("REFLECTION", "on"),
         heartbeat_seconds=given.seconds("HEARTBEAT_SECONDS", 15.0),
         longest_pace_seconds=given.seconds("LONGEST_PACE_SECONDS", 0.2),
         drain_seconds=given.seconds("DRAIN_SECONDS", 0.0),
         log_level=given.log_level("INFO"),
+        request_log=given.choice("REQUEST_LOG", REQUEST_LOGS, "refused"),
+        metrics_listen=given.optional_address("METRICS_LISTEN"),
+        traces=given.optional_url("TRACES"),
+        traces_share=given.share("TRACES_SHARE", 1.0),
     )

@@ -18,6 +18,10 @@ class Signals:
             for listener in self._listeners.get(topic, ()):
                 listener.set()
 
+    def send_all(self) -> None:
+        """Wake everyone: any topic may have been missed."""
+        self.send([*self._listeners])
+
     @contextmanager
     def listen(self, *topics: str) -> Iterator[asyncio.Event]:
         """An event that is set whenever one of `topics` is sent; the listener clears it."""

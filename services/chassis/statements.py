@@ -5,20 +5,41 @@ from it, as they are. For rows of twenty columns this takes a third of the time 
 """
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, ColumnElement, Connection, Select, String, Table, bindparam, delete, insert, select
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from services.chassis.database.drivers import DRIVERS
 
 Values = dict[str, Any]
+
+DOUBLE = 701
+"""PostgreSQL's number of the type of all our fractions, which its driver would tell with each result."""
 
 
 class Row(Protocol):
@@ -31,48 +52,50 @@ class Row(Protocol):
         """The value of a column."""
 
 
-class _Keys(FunctionElement[str]):
-    """A list of keys as one parameter, so that the statement is the same however many there are."""
+class _KeyList(TypeDecorator[Collection[str]]):
+    """Keys as one parameter, so that the statement is the same however many there are."""
 
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(String) if dialect.name == "postgresql" else String())
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> Any:
+        keys = [*(value or ())]
+        if dialect.name == "postgresql":
+            return keys
+        # MariaDB's driver writes a tuple out; NULL is equal to nothing
+        return json.dumps(keys) if dialect.name == "sqlite" else tuple(keys) or (None,)
+
+
+class _Among(FunctionElement[bool]):
+    """One of the keys in a parameter."""
+
+    type = Boolean()
     inherit_cache = True
 
+    def self_group(self, against: Any = None) -> Any:
+        # where a database has no booleans SQLAlchemy would write "… = 1", which no index serves
+        return self
 
-@compiles(_Keys, "sqlite")
-def _sqlite_keys(element: _Keys, compiler: SQLCompiler, **options: Any) -> str:
-    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - no input
+
+@compiles(_Among)
+def _compile_among(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, keys = (compiler.process(clause, **options) for clause in element.clauses)
+    return AMONG[compiler.dialect.name].format(column=column, keys=keys)
+
+
+AMONG = {
+    "sqlite": "{column} IN (SELECT value FROM json_each({keys}))",
+    "postgresql": "{column} = ANY ({keys})",
+    "mariadb": "{column} IN {keys}",
+}
 
 
 def among(column: ColumnElement[Any], parameter: str = "keys") -> ColumnElement[bool]:
-    """`column` is one of the keys in `parameter`, which is given as `key_list(keys)`."""
-    condition: ColumnElement[bool] = column.op("IN", is_comparison=True)(_Keys(bindparam(parameter, type_=String)))
-    return condition
-
-
-def key_list(keys: Iterable[str]) -> str:
-    """The value of an `among` parameter."""
-    return json.dumps([*keys])
-
-
-class Bulk:
-    """An INSERT, UPDATE or DELETE that is run for many rows at once."""
-
-    def __init__(self, statement: UpdateBase, columns: Iterable[str], dialect: Dialect) -> None:
-        compiled = _positional(statement, columns, dialect)
-        self._sql = str(compiled)
-        names = compiled.positiontup
-        self._in_order: Callable[[Values], Any] = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
-        self._converters = {
-            name: convert if isinstance(kind, JSON) else _remembering(convert)
-            for name in names
-            if (convert := (kind := compiled.binds[name].type).dialect_impl(dialect).bind_processor(dialect))
-        }
-
-    def run(self, connection: Connection, rows: list[Values]) -> int:
-        """Run for all rows; gives how many rows of the table were hit. Takes the dictionaries over."""
-        for name, convert in self._converters.items():
-            for row in rows:
-                row[name] = convert(row[name])
-        return driver(connection).executemany(self._sql, map(self._in_order, rows)).rowcount
+    """`column` is one of the keys in `parameter`, a collection of texts."""
+    return _Among(column, bindparam(parameter, type_=_KeyList()))
 
 
 class Fetch:
@@ -80,28 +103,175 @@ class Fetch:
 
     def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
         compiled = _positional(statement, None, dialect)
+        self._driver = DRIVERS[dialect.name]
         self._sql = str(compiled)
         self._parameters: tuple[str, ...] = tuple(compiled.positiontup)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self._bind = _bind_converters(compiled, self._parameters, dialect)
         columns = list(statement.selected_columns)
         self._names = [column.name for column in columns]
         self._converters = [
             (column.name, convert)
             for column in columns
-            if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
+            if (convert := column.type.dialect_impl(dialect).result_processor(dialect, DOUBLE))
         ]
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Values]:
         """The rows found."""
-        given = self._constants | {**parameters}
-        values = tuple(given[name] for name in self._parameters)
-        rows = driver(connection).execute(self._sql, values).fetchall()
+        given = {**self._constants, **parameters}
+        for name, convert in self._bind.items():
+            given[name] = convert(given[name])
+        rows = self._driver.fetch(connection, self._sql, [given[name] for name in self._parameters])
         found = [dict(zip(self._names, row, strict=True)) for row in rows]
         for name, convert in self._converters:
             for row in found:
                 if row[name] is not None:
                     row[name] = convert(row[name])
         return found
+
+
+class Bulk(Protocol):
+    """An INSERT, UPDATE or DELETE that is run for many rows at once."""
+
+    def run(self, connection: Connection, rows: list[Values]) -> int:
+        """Run for all rows; gives how many rows of the table were hit. Takes the dictionaries over."""
+
+
+class _RowByRow:
+    """The driver gets the rows one by one, or makes one statement of them itself."""
+
+    def __init__(self, statement: UpdateBase, columns: Iterable[str], dialect: Dialect) -> None:
+        compiled = _positional(statement, columns, dialect)
+        self._driver = DRIVERS[dialect.name]
+        self._sql = str(compiled)
+        names = compiled.positiontup
+        self._in_order: Callable[[Values], Any] = itemgetter(*names) if len(names) > 1 else lambda row: (row[names[0]],)
+        self._converters = _bind_converters(compiled, names, dialect)
+
+    def run(self, connection: Connection, rows: list[Values]) -> int:
+        _convert(rows, self._converters)
+        return self._driver.execute_many(connection, self._sql, map(self._in_order, rows))
+
+
+class _Columnwise:
+    """PostgreSQL gets each column's values as one array: one statement, one round trip, however many rows."""
+
+    def __init__(self, statement: UpdateBase, dialect: Dialect) -> None:
+        compiled = _positional(statement, None, dialect)
+        self._driver = DRIVERS[dialect.name]
+        self._sql = str(compiled)
+        self._names: tuple[str, ...] = tuple(compiled.positiontup)
+        self._converters = {
+            name: convert if isinstance(kind, JSON) else _remembering(convert)
+            for name in self._names
+            if (convert := (kind := compiled.binds[name].type.item_type).dialect_impl(dialect).bind_processor(dialect))
+        }
+
+    def run(self, connection: Connection, rows: list[Values]) -> int:
+        _convert(rows, self._converters)
+        columns = [[row[name] for row in rows] for name in self._names]
+        return self._driver.execute(connection, self._sql, columns)
+
+
+@lru_cache(maxsize=128)
+def fetch(statement: Select[Any], dialect: Dialect) -> Fetch:
+    """The one `Fetch` of a statement for a dialect."""
+    return Fetch(statement, dialect)
+
+
+@lru_cache(maxsize=64)
+def insert_into(table: Table, dialect: Dialect) -> Bulk:
+    """Inserts whole rows into a table."""
+    names = table.c.keys()
+    if dialect.name == "postgresql":
+        return _Columnwise(insert(table).from_select(names, select(*_arrays(table, names))), dialect)
+    return _RowByRow(insert(table), names, dialect)
+
+
+@lru_cache(maxsize=64)
+def update_version(table: Table, dialect: Dialect, columns: tuple[str, ...] = ()) -> Bulk:
+    """Updates these columns, or all, of the rows with the `id` in `b_id` whose `version` is the one in `b_version`."""
+    names = columns or tuple(name for name in table.c.keys() if name != "id")  # noqa: SIM118 - not a dictionary
+    if dialect.name == "postgresql":
+        arrays = _arrays(table, names, {"b_id": "id", "b_version": "version"})
+        new = select(*arrays).subquery("new").c
+        statement = update(table).where(table.c.id == new.b_id, table.c.version == new.b_version)
+        return _Columnwise(statement.values({name: new[name] for name in names}), dialect)
+    statement = update(table).where(table.c.id == bindparam("b_id"), table.c.version == bindparam("b_version"))
+    return _RowByRow(statement.values({name: bindparam(name) for name in names}), names, dialect)
+
+
+@lru_cache(maxsize=64)
+def insert_newer(table: Table, dialect: Dialect) -> Bulk:
+    """Inserts whole rows into a table; where it has the `id` already, the row with the greater `version` stays."""
+    names = table.c.keys()
+    if dialect.name == "postgresql":
+        to_table = postgresql.insert(table).from_select(names, select(*_arrays(table, names)))
+        new = to_table.excluded
+        values = {name: new[name] for name in names if name != "id"}
+        newer = new.version > table.c.version
+        return _Columnwise(to_table.on_conflict_do_update(index_elements=["id"], set_=values, where=newer), dialect)
+    if dialect.name == "sqlite":
+        to_file = sqlite.insert(table)
+        values = {name: to_file.excluded[name] for name in names if name != "id"}
+        newer = to_file.excluded.version > table.c.version
+        return _RowByRow(to_file.on_conflict_do_update(index_elements=["id"], set_=values, where=newer), names, dialect)
+    to_maria = mysql.insert(table)
+    newer = to_maria.inserted.version > table.c.version
+    # assigned from left to right, and each comparison is with the version as it then is
+    last = sorted((name for name in names if name != "id"), key=lambda name: name == "version")
+    pairs = [(name, func.if_(newer, to_maria.inserted[name], table.c[name])) for name in last]
+    return _RowByRow(to_maria.on_duplicate_key_update(pairs), names, dialect)
+
+
+def insert_if_new(connection: Connection, table: Table, row: Values) -> bool:
+    """Insert a row unless its `id` is there; waits for another transaction that is about to insert it."""
+    dialect = connection.dialect
+    return _insert_if_new(table, dialect).run(connection, [row]) == 1
+
+
+@lru_cache(maxsize=16)
+def _insert_if_new(table: Table, dialect: Dialect) -> Bulk:
+    names = table.c.keys()
+    if dialect.name == "postgresql":
+        statement = postgresql.insert(table).from_select(names, select(*_arrays(table, names)))
+        return _Columnwise(statement.on_conflict_do_nothing(index_elements=["id"]), dialect)
+    if dialect.name == "sqlite":
+        return _RowByRow(sqlite.insert(table).on_conflict_do_nothing(index_elements=["id"]), names, dialect)
+    return _RowByRow(insert(table).prefix_with("IGNORE"), names, dialect)
+
+
+@lru_cache(maxsize=64)
+def _delete_among(table: Table, dialect: Dialect) -> tuple[str, Callable[[Any], Any]]:
+    compiled = _positional(delete(table).where(among(table.c.id)), (), dialect)
+    convert = _KeyList().bind_processor(dialect)
+    assert convert is not None  # noqa: S101 - a type of ours converts
+    return str(compiled), convert
+
+
+def delete_keys(connection: Connection, table: Table, keys: Collection[str]) -> int:
+    """Delete the rows of a table whose `id` is among `keys`; gives how many there were."""
+    sql, convert = _delete_among(table, connection.dialect)
+    return DRIVERS[connection.dialect.name].execute(connection, sql, (convert(keys),))
+
+
+@lru_cache(maxsize=64)
+def _by_key(table: Table, *, lock: bool) -> Select[Any]:
+    statement = select(table).where(among(table.c.id))
+    # in one order everywhere: two transactions that need the same rows then wait, instead of for each other
+    return statement.order_by(table.c.id).with_for_update() if lock else statement
+
+
+def rows_by_key(connection: Connection, table: Table, keys: Collection[str], *, lock: bool = False) -> list[Values]:
+    """The rows of a table whose `id` is among `keys`; `lock` keeps others from changing them before the commit."""
+    lock = lock and connection.dialect.name != "sqlite"
+    return fetch(_by_key(table, lock=lock), connection.dialect).run(connection, {"keys": keys})
+
+
+def row_by_key(connection: Connection, table: Table, key: str) -> Values | None:
+    """The row of a table with this `id`, or None."""
+    found = rows_by_key(connection, table, (key,))
+    return found[0] if found else None
 
 
 class _remembering(dict[Any, Any]):  # noqa: N801 - used like a function
@@ -121,11 +291,25 @@ class _remembering(dict[Any, Any]):  # noqa: N801 - used like a function
         return self[value]
 
 
-def driver(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection, inside the same transaction. Its errors are the driver's."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - the one driver there is so far
-    return raw
+def _arrays(table: Table, names: Iterable[str], more: Mapping[str, str] | None = None) -> list[ColumnElement[Any]]:
+    columns = {name: name for name in names} | {**(more or {})}
+    return [
+        func.unnest(bindparam(name, type_=ARRAY(table.c[column].type))).label(name) for name, column in columns.items()
+    ]
+
+
+def _convert(rows: list[Values], converters: Mapping[str, Callable[[Any], Any]]) -> None:
+    for name, convert in converters.items():
+        for row in rows:
+            row[name] = convert(row[name])
+
+
+def _bind_converters(compiled: Any, names: Iterable[str], dialect: Dialect) -> dict[str, Callable[[Any], Any]]:
+    return {
+        name: convert if isinstance(kind, JSON | _KeyList) else _remembering(convert)
+        for name in names
+        if (convert := (kind := compiled.binds[name].type).dialect_impl(dialect).bind_processor(dialect))
+    }
 
 
 def _positional(statement: Any, columns: Iterable[str] | None, dialect: Dialect) -> Any:
@@ -133,39 +317,3 @@ def _positional(statement: Any, columns: Iterable[str] | None, dialect: Dialect)
     if not compiled.positional:
         raise ValueError(f"{dialect.name}'s driver does not take parameters by position")
     return compiled
-
-
-@lru_cache(maxsize=64)
-def bulk(statement: UpdateBase, columns: tuple[str, ...], dialect: Dialect) -> Bulk:
-    """The one `Bulk` of a statement for a dialect."""
-    return Bulk(statement, columns, dialect)
-
-
-@lru_cache(maxsize=64)
-def fetch(statement: Select[Any], dialect: Dialect) -> Fetch:
-    """The one `Fetch` of a statement for a dialect."""
-    return Fetch(statement, dialect)
-
-
-@lru_cache(maxsize=64)
-def insert_into(table: Table, dialect: Dialect) -> Bulk:
-    """Inserts whole rows into a table."""
-    return Bulk(insert(table), table.c.keys(), dialect)
-
-
-@lru_cache(maxsize=64)
-def fetch_by_key(table: Table, dialect: Dialect) -> Fetch:
-    """The rows of a table whose `id` is among `keys`."""
-    return Fetch(select(table).where(among(table.c.id)), dialect)
-
-
-def row_by_key(connection: Connection, table: Table, key: str) -> Values | None:
-    """The row of a table with this `id`, or None."""
-    found = fetch_by_key(table, connection.dialect).run(connection, {"keys": key_list((key,))})
-    return found[0] if found else None
-
-
-@lru_cache(maxsize=64)
-def delete_by_key(table: Table, dialect: Dialect) -> Bulk:
-    """Deletes the rows of a table whose `id` is among `keys`."""
-    return Bulk(delete(table).where(among(table.c.id)), (), dialect)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, Text
 
-from services.chassis.database import UtcTime
+from services.chassis.database.types import UtcTime
 
 
 def chassis_tables(metadata: MetaData) -> None:
@@ -13,6 +13,9 @@ def chassis_tables(metadata: MetaData) -> None:
         Column("id", String(36), primary_key=True, comment="the envelope's id; sorts by age"),
         Column("body", LargeBinary, nullable=False, comment="the envelope, serialized"),
         Column("created_at", UtcTime, nullable=False),
+        Column("attempts", Integer, nullable=False, server_default="0", comment="failed attempts to publish it"),
+        Column("next_attempt_at", UtcTime, comment="not to be taken up by a sweep before then"),
+        Column("failure", String(80), comment="class of the last error"),
     )
     Table(
         "inbox",

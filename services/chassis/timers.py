@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, MetaData, Table, delete, select
@@ -12,11 +12,14 @@ from services.chassis.crash import crash_point
 from services.chassis.database import Database
 from services.chassis.kernel import DomainError, StorageBusy, StorageFull
 from services.chassis.logs import get_logger
-from services.chassis.statements import delete_by_key, insert_into, key_list
+from services.chassis.statements import delete_keys, insert_into
 
 log = get_logger(__name__)
 
 RETRY_SECONDS = 1.0
+
+LOOK_EVERY = timedelta(seconds=5)
+"""Another process may have set a timer and be gone."""
 
 
 class DueTimer(NamedTuple):
@@ -62,11 +65,10 @@ class Timers:
         """Write the timers set and canceled."""
         if not self._pending:
             return
-        dialect = self._connection.dialect
-        delete_by_key(self._table, dialect).run(self._connection, [{"keys": key_list(self._pending)}])
+        delete_keys(self._connection, self._table, self._pending)
         rows = [{"id": key, **row} for key, row in self._pending.items() if row is not None]
         if rows:
-            insert_into(self._table, dialect).run(self._connection, rows)
+            insert_into(self._table, self._connection.dialect).run(self._connection, rows)
         self._pending = {}
 
 
@@ -102,16 +104,24 @@ class TimerLoop:
             if due:
                 await self._fire_all(due)
             else:
-                await self._sleep_until(self._next_at)
+                await self._sleep_until(self._bounded(self._next_at))
+
+    def _bounded(self, moment: datetime | None) -> datetime | None:
+        if not self._database.shared:
+            return moment
+        look_at = self._clock.now() + LOOK_EVERY
+        return look_at if moment is None else min(moment, look_at)
 
     async def _fire_all(self, due: list[DueTimer]) -> None:
         results = await asyncio.gather(*map(self._fire_one, due), return_exceptions=True)
-        failures = [result for result in results if isinstance(result, Exception)]
-        for failure in failures:
+        ended = zip(due, results, strict=True)
+        failures = [(timer, result) for timer, result in ended if isinstance(result, Exception)]
+        for timer, failure in failures:
+            fields = {"kind": timer.kind, "correlation_id": timer.key}
             if isinstance(failure, StorageBusy | StorageFull):
-                log.warning("timer waits for its database", error=failure.reason)
+                log.warning("timer waits for its database", error=failure.reason, **fields)
             else:
-                log.error("timer failed", error=type(failure).__name__, exc_info=failure)
+                log.error("timer failed", error=type(failure).__name__, exc_info=failure, **fields)
         if failures:
             # its row is still there; it must not spin
             await asyncio.sleep(RETRY_SECONDS)

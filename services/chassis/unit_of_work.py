@@ -38,6 +38,8 @@ class Surroundings:
 
     source: str
     tables: MetaData
+    marked: bool = False
+    """Whether transactions leave a mark, by which a commit that nobody confirmed can be found out."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class UnitOfWork:
         self.connection = connection
         self.now = now
         self._tables = around.tables
+        self._marked = around.marked
         self.changes = Changes()
         self._collections: dict[str, Collection] = {}
         tables = around.tables.tables
@@ -108,7 +111,7 @@ class UnitOfWork:
         return self._tables.tables[name]
 
     def signal(self, topic: str) -> None:
-        """Wake whoever in this process waits for `topic`, once committed."""
+        """Wake whoever waits for `topic`, in this process and in the service's others, once committed."""
         self.changes.signals.add(topic)
 
     def preload(self, needs: Iterable[Needs]) -> None:
@@ -117,13 +120,27 @@ class UnitOfWork:
         for need in needs:
             for name, keys in need.items():
                 merged.setdefault(name, {}).update(dict.fromkeys(keys))
-        for name, keys in merged.items():
-            self._collections[name].preload(keys)
+        if unknown := merged.keys() - self._collections.keys():
+            raise KeyError(f"nothing is called {', '.join(unknown)}")
+        # always in one order: transactions that lock the same rows must not wait for each other
+        for name, collection in self._collections.items():
+            if name in merged:
+                collection.preload(merged[name])
 
     def flush(self) -> None:
         """Write everything, one statement per table and kind of change."""
         for collection in self._collections.values():
             collection.flush()
+
+    def finish(self) -> None:
+        """Write everything, for the last time."""
+        self.flush()
+        if self._marked and self.changes.count:
+            self.inbox.mark()
+
+    def took_effect(self, connection: Connection) -> bool:
+        """Whether this transaction, whose commit nobody confirmed, was committed; asked in another one."""
+        return self.inbox.is_marked(connection)
 
     def _count(self) -> None:
         self.changes.count += 1

@@ -1,56 +1,43 @@
-"""The rebuild: as a command, and on a service that runs."""
+"""The rebuild of the read model, beside the service or without it."""
 
-import asyncio
-import os
-import sys
+from collections.abc import AsyncIterator, Callable, Mapping
 
-from services.chassis.bus.memory import MemoryBus
-from services.chassis.clock import SystemClock
-from services.chassis.kernel import DomainError
-from services.chassis.logs import configure
-from services.chassis.service import Service
-from services.chassis.settings import Settings, SettingsError, from_environment
-from services.dashboard.adapters.feeds import FeedUnavailable, open_feeds
-from services.dashboard.adapters.unit_of_work import DashboardUnit
-from services.dashboard.app import build
+from services.chassis.database import Database
+from services.dashboard.adapters.feeds import Feeds, open_feeds
+from services.dashboard.adapters.shown import SqlShown
 from services.dashboard.application import rebuild as application
+from services.dashboard.application.model import Versioned
+from services.dashboard.application.rebuild import Key, Page, Rebuilt
+from services.dashboard.entrypoints.consumer import handlers
+from tabling.messaging.v1.envelope_pb2 import Envelope
 
 
-async def rebuild(service: Service[DashboardUnit]) -> int:
-    """Make the read model of `service` anew from its upstreams; returns how many envelopes were read.
+async def rebuild(
+    database: Database, targets: Mapping[str, str], progress: Callable[[Rebuilt], None] = lambda _: None
+) -> Rebuilt:
+    """Put the read model in `database` right by what the services at `targets` (service → host:port) say.
 
-    Its group commit must be served. Raises `FeedUnavailable`; before anything is cleared when an upstream
-    cannot be reached at all.
+    It may be killed at any moment and run again; the service may run meanwhile. Raises `FeedUnavailable`,
+    `NeverRight` and what the database raises.
     """
-
-    async def clear() -> None:
-        await service.frame.lane.run(lambda uow: uow.clear(), bounded=False)
-
-    async with open_feeds(service.frame.settings.upstreams, service.consumer.types) as feeds:
-        return await application.rebuild(feeds, clear, service.consumer.receive)
+    async with open_feeds(targets, handlers().keys()) as feeds:
+        return await application.rebuild(_Snapshots(feeds), SqlShown(database), progress)
 
 
-def main() -> int:
-    """The command; the service itself may run meanwhile. Returns the exit code."""
-    try:
-        settings = from_environment("dashboard", os.environ)
-        configure(settings.log_level)
-        envelopes = asyncio.run(_alone(settings))
-    except SettingsError as error:
-        print(f"dashboard: {error}", file=sys.stderr)
-        return 2
-    except (FeedUnavailable, DomainError) as error:
-        print(f"dashboard: not rebuilt: {error}", file=sys.stderr)
-        return 1
-    print(f"dashboard: rebuilt from {envelopes} envelopes of snapshots")
-    return 0
+class _Snapshots:
+    """The feeds' envelopes as rows."""
 
+    def __init__(self, feeds: Feeds) -> None:
+        self._feeds = feeds
+        self._handlers = handlers()
 
-async def _alone(settings: Settings) -> int:
-    service = build(settings, MemoryBus(), SystemClock())
-    lane = asyncio.create_task(service.frame.lane.serve())
-    try:
-        return await rebuild(service)
-    finally:
-        lane.cancel()
-        await service.frame.database.close()
+    async def read(self) -> AsyncIterator[Mapping[Key, Versioned]]:
+        async for body in self._feeds.read():
+            yield self._rows(body)
+
+    def _rows(self, body: Envelope) -> Mapping[Key, Versioned]:
+        page = Page()
+        for event in body.events:
+            handler = self._handlers[event.type]
+            handler.apply(handler.message.FromString(event.data), page)
+        return page.rows

@@ -6,21 +6,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from services.chassis.settings import PORTS
-from services.embedded.child import Child, started
-from services.embedded.folder import owned
-from services.embedded.gateway import Gateway, GatewaySettings
-from services.embedded.kakao import kakao
-from services.embedded.ports import require_free
+from services.chassis.environment import write as write_environment
+from services.chassis.settings import PORTS, Variables
 from services.embedded.settings import EmbeddedSettings
+from services.local.child import Child, started
+from services.local.commands import DESCRIPTORS
+from services.local.folder import owned
+from services.local.gateway import Gateway, GatewaySettings
+from services.local.kakao import kakao
+from services.local.ports import require_free
 
 if TYPE_CHECKING:
     from services.chassis.service import Service
-
-DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "tabling.pb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ async def up(
     """
     with owned(settings.data):
         await require_free(settings.listeners)
+        write_environment(settings.data, settings.environment)
         gateway = _gateway(settings) if settings.gateway else None
         children = [kakao(settings.kakao_port, settings.data), *([gateway.child] if gateway else [])]
         async with started(children):
@@ -56,7 +56,8 @@ async def up(
             services = build(settings, environment)
             gc.freeze()
             gc.enable()
-            start = _Start(settings, services, children, gateway, process_start)
+            metrics_listen = Variables("embedded", environment).optional_address("METRICS_LISTEN")
+            start = _Start(settings, services, children, gateway, metrics_listen, process_start)
             await _serve(start, stop, ready)
 
 
@@ -68,6 +69,7 @@ class _Start:
     services: "Sequence[Service[Any]]"
     children: Sequence[Child]
     gateway: Gateway | None
+    metrics_listen: str
     process_start: float
 
     async def ready(self) -> Ready:
@@ -81,7 +83,7 @@ class _Start:
             if self.gateway:
                 group.create_task(self.gateway.serving())
             if self.settings.demo:
-                from services.embedded.demo import seed
+                from services.local.demo import seed
 
                 group.create_task(seed(self.settings.targets))
         return Ready(self.settings, serving_after, time.monotonic() - self.process_start)
@@ -106,6 +108,11 @@ async def _serve(start: _Start, stop: asyncio.Event, ready: Callable[[Ready], No
             group.create_task(service.run(services_stop))
         others = [group.create_task(child.keep_running()) for child in start.children]
         others.append(group.create_task(tell()))
+        if start.metrics_listen:
+            from services.chassis.metrics_port import serve_metrics  # a library that is loaded only to be used
+
+            watched = [service.frame.telemetry.metrics for service in start.services]
+            others.append(group.create_task(serve_metrics(start.metrics_listen, watched)))
         try:
             await stop.wait()
         finally:

@@ -26,10 +26,9 @@ BUILDS: Mapping[str, Build] = {
 
 def build(settings: EmbeddedSettings, environment: Mapping[str, str]) -> list[Service[Any]]:
     """All services on one bus, their databases brought up to date. Raises `SettingsError`, `DatabaseUnusable`."""
-    given = dict(environment) | {"TABLING_DATA": str(settings.data)}
-    given["TABLING_KAKAO_URL"] = f"http://127.0.0.1:{settings.kakao_port}"
-    for name, target in settings.targets.items():
-        given[f"TABLING_{name.upper()}_LISTEN"] = given[f"TABLING_{name.upper()}_TARGET"] = target
+    # one port shows the figures of all of them
+    no_own_ports = {f"TABLING_{name.upper()}_METRICS_LISTEN": "" for name in BUILDS}
+    given = dict(environment) | settings.environment | no_own_ports
     bus = MemoryBus(BUILDS)
     clock = SystemClock()
     return [build_one(from_environment(name, given), bus, clock) for name, build_one in BUILDS.items()]

@@ -4,15 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.chassis.settings import PORTS
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """Something that listens on a port of this machine, and the option that names the port."""
-
-    name: str
-    port: int
-    option: str
+from services.local.ports import Listener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +23,14 @@ class EmbeddedSettings:
     def targets(self) -> dict[str, str]:
         """Service → host:port of its own gRPC server."""
         return {name: f"127.0.0.1:{self.first_port + index}" for index, name in enumerate(PORTS)}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the services are told of all this."""
+        given = {"TABLING_DATA": str(self.data), "TABLING_KAKAO_URL": f"http://127.0.0.1:{self.kakao_port}"}
+        for name, target in self.targets.items():
+            given[f"TABLING_{name.upper()}_LISTEN"] = given[f"TABLING_{name.upper()}_TARGET"] = target
+        return given
 
     @property
     def listeners(self) -> list[Listener]:

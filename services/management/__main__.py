@@ -4,6 +4,7 @@ import sys
 
 from services.chassis import process
 from services.management.app import build
+from services.subscriptions import SUBSCRIPTIONS
 
 if __name__ == "__main__":
-    sys.exit(process.main("management", build, consumers=("reception", "seat", "dashboard")))
+    sys.exit(process.main("management", build, SUBSCRIPTIONS))

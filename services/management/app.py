@@ -3,9 +3,11 @@
 import grpc
 
 from services.chassis.bus import Bus
+from services.chassis.calls import saga_after
 from services.chassis.clock import Clock
 from services.chassis.service import Frame, Parts, Service
 from services.chassis.settings import Settings
+from services.management.adapters.figures import FIGURES
 from services.management.adapters.queries import Queries
 from services.management.adapters.snapshots import read_snapshots
 from services.management.adapters.tables import metadata
@@ -30,5 +32,7 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SqlUnitOfWork]:
         handlers=HANDLERS,
         timers={REOPEN: reopen_store},
         snapshots=read_snapshots,
+        figures=FIGURES,
+        saga=saga_after("orders"),
     )
     return Service(frame, bus, parts)

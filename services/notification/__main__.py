@@ -4,5 +4,6 @@ import sys
 
 from services.chassis.process import main
 from services.notification.app import build
+from services.subscriptions import SUBSCRIPTIONS
 
-sys.exit(main("notification", build, consumers=()))
+sys.exit(main("notification", build, SUBSCRIPTIONS))

@@ -3,11 +3,13 @@
 import asyncio
 
 from services.chassis.bus import Bus
+from services.chassis.calls import saga_after
 from services.chassis.clock import Clock
 from services.chassis.service import Frame, Parts, Service
 from services.chassis.settings import Settings
 from services.notification.adapters import templates
 from services.notification.adapters.contacts import ReceptionContacts
+from services.notification.adapters.figures import FIGURES
 from services.notification.adapters.ledger import SqlLedger
 from services.notification.adapters.queries import SqlQueries
 from services.notification.adapters.tables import metadata
@@ -15,6 +17,7 @@ from services.notification.adapters.unit_of_work import NotificationUnitOfWork
 from services.notification.adapters.vendors.alimtalk import LOCAL_ACCOUNT, AlimTalk
 from services.notification.application.courier import Courier
 from services.notification.entrypoints.consumer import handlers
+from services.notification.entrypoints.reports import Reports
 from services.notification.entrypoints.sender import Sender
 from services.notification.entrypoints.servicer import NotificationServicer
 from tabling.notification.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
@@ -24,13 +27,16 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[NotificationUni
     """The service, ready to run."""
     frame = Frame(settings, clock, metadata, NotificationUnitOfWork)
     registry = templates.load()
-    sender = Sender(SqlLedger(frame), clock)
+    reports = Reports(frame.telemetry)
+    sender = Sender(SqlLedger(frame), clock, reports)
 
-    def decided(uow: NotificationUnitOfWork) -> None:
+    def committed(uow: NotificationUnitOfWork) -> None:
+        reports.settled(uow.settled)
         if uow.decided:
+            reports.decided(uow.causes)
             sender.hand_over(uow.decided)
 
-    frame.on_commit.append(decided)
+    frame.on_commit.append(committed)
 
     async def send() -> None:
         alimtalk = AlimTalk(settings.kakao_url, LOCAL_ACCOUNT, registry)
@@ -44,6 +50,9 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[NotificationUni
         grpc_services=("tabling.notification.v1.NotificationService",),
         register=lambda server: add_NotificationServiceServicer_to_server(servicer, server),
         handlers=handlers(registry),
+        figures=FIGURES,
+        # a notice is called `notices/{reception}-{purpose}-{round}`
+        saga=saga_after("notices", ends="-"),
         loops=(send,),
     )
     return Service(frame, bus, parts)

@@ -4,6 +4,7 @@ import sys
 
 from services.chassis import process
 from services.reception.app import build
+from services.subscriptions import SUBSCRIPTIONS
 
 if __name__ == "__main__":
-    sys.exit(process.main("reception", build, consumers=("seat", "management", "notification", "dashboard")))
+    sys.exit(process.main("reception", build, SUBSCRIPTIONS))

@@ -6,26 +6,35 @@ from functools import partial
 import grpc
 
 from services.chassis.bus import Bus
+from services.chassis.calls import saga_after
 from services.chassis.clock import Clock
+from services.chassis.grpc_errors import Refusals
 from services.chassis.service import Frame, Parts, Service
 from services.chassis.settings import Settings
+from services.reception.adapters.figures import FIGURES
+from services.reception.adapters.following import Following
 from services.reception.adapters.line_view import LineView
 from services.reception.adapters.live import Live
 from services.reception.adapters.queries import snapshots
+from services.reception.adapters.refresh import Refresh
 from services.reception.adapters.seats import CheckSeats
 from services.reception.adapters.tables import metadata
 from services.reception.adapters.unit_of_work import ReceptionUnitOfWork
 from services.reception.application.change_store import DAY_END, SEND_HOME
 from services.reception.application.clear_line import end_day, send_home
 from services.reception.application.close_books import close_books
+from services.reception.entrypoints.bulk import BulkEntry
 from services.reception.entrypoints.consumer import HANDLERS
 from services.reception.entrypoints.contacts import ContactServicer
+from services.reception.entrypoints.joining import Joining
 from services.reception.entrypoints.servicer import ReceptionServicer
 from tabling.reception.v1 import contact_service_pb2, reception_service_pb2
 from tabling.reception.v1.contact_service_pb2_grpc import add_ContactServiceServicer_to_server
 from tabling.reception.v1.reception_service_pb2_grpc import add_ReceptionServiceServicer_to_server
 
 PHONE_COUNTRIES = ("KR",)
+LOOK_SECONDS = 5.0
+"""How often followed lines are looked at in case another process changed them and could not tell."""
 
 
 def build(
@@ -35,19 +44,23 @@ def build(
     view = LineView()
     open_unit = partial(ReceptionUnitOfWork, view=view, at_end=close_books)
     frame = Frame(settings, clock, metadata, open_unit)
-    live = Live(frame.desk, frame.signals, view)
-    frame.on_commit.append(live.committed)
-    seats = CheckSeats(settings.upstreams["seat"])
-    receptions = ReceptionServicer(
-        frame.desk, live, seats, countries=phone_countries, heartbeat_seconds=settings.heartbeat_seconds
-    )
+    refresh = Refresh(frame.desk, view)
+    following = Following(frame.desk, frame.signals, view, refresh, LOOK_SECONDS if frame.database.shared else None)
+    live = Live(frame.desk, view, refresh, following)
+
+    def committed(uow: ReceptionUnitOfWork) -> None:
+        view.committed(uow.lines.found, uow.places, uow.lines.saved)
+        following.committed(uow)
+
+    frame.on_commit.append(committed)
+    seats = CheckSeats(settings.upstreams["seat"], frame.telemetry)
+    joining = Joining(frame.desk, live, seats, phone_countries)
+    bulk = BulkEntry(joining, Refusals(f"{settings.service}.tabling", frame.telemetry.metrics))
+    receptions = ReceptionServicer(frame.desk, live, joining, bulk, heartbeat_seconds=settings.heartbeat_seconds)
 
     def register(server: grpc.aio.Server) -> None:
         add_ReceptionServiceServicer_to_server(receptions, server)
         add_ContactServiceServicer_to_server(ContactServicer(live), server)
-
-    async def load_view() -> None:
-        await frame.lane.run(lambda uow: None, bounded=False)
 
     parts = Parts(
         grpc_services=tuple(
@@ -58,7 +71,9 @@ def build(
         handlers=HANDLERS,
         timers={SEND_HOME: send_home, DAY_END: end_day},
         snapshots=partial(snapshots, view),
-        loops=(seats.serve,),
-        before_start=load_view,
+        figures=FIGURES,
+        saga=saga_after("receptions"),
+        loops=(seats.serve, following.serve),
+        heard=following.heard,
     )
     return Service(frame, bus, parts)

@@ -4,6 +4,7 @@ import sys
 
 from services.chassis import process
 from services.seat.app import build
+from services.subscriptions import SUBSCRIPTIONS
 
 if __name__ == "__main__":
-    sys.exit(process.main("seat", build, consumers=("reception", "management", "dashboard")))
+    sys.exit(process.main("seat", build, SUBSCRIPTIONS))

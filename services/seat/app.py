@@ -7,6 +7,7 @@ from services.chassis.clock import Clock
 from services.chassis.service import Frame, Parts, Service
 from services.chassis.settings import Settings
 from services.seat.adapters import queries
+from services.seat.adapters.figures import FIGURES
 from services.seat.adapters.snapshots import snapshots
 from services.seat.adapters.tables import metadata
 from services.seat.adapters.unit_of_work import SeatUnit
@@ -29,5 +30,6 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SeatUnit]:
         handlers=handlers(),
         timers=timers(),
         snapshots=snapshots,
+        figures=FIGURES,
     )
     return Service(frame, bus, parts)

@@ -12,7 +12,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, select
 
 from services.chassis.consumer import Handler
-from services.chassis.database import SqliteDatabase
+from services.chassis.database import Database
+from services.chassis.database.sqlite import SqliteDatabase
 from services.chassis.group_commit import GroupCommit
 from services.chassis.kernel import Aggregate, NotFound
 from services.chassis.messages import Message
@@ -88,7 +89,7 @@ HANDLERS = {COUNTED: Handler(StringValue, on_counted, lambda event: {"counters":
 class Running:
     """A database with its group commit, running."""
 
-    database: SqliteDatabase
+    database: Database
     lane: GroupCommit[CounterUnit]
     committed: list[CounterUnit]
 
@@ -101,10 +102,16 @@ class Running:
 @asynccontextmanager
 async def counting(folder: Path, **options: Any) -> AsyncIterator[Running]:
     """A fresh or existing database of counters in `folder`, with a group commit on it."""
-    database = SqliteDatabase(folder / "counters.db", busy_seconds=0.05)
+    async with counting_on(SqliteDatabase(folder / "counters.db", busy_seconds=0.05), **options) as running:
+        yield running
+
+
+@asynccontextmanager
+async def counting_on(database: Database, **options: Any) -> AsyncIterator[Running]:
+    """A database of counters, fresh or existing, with a group commit on it; closed at the end."""
     await database.write(metadata.create_all)
     committed: list[CounterUnit] = []
-    around = Surroundings("counters", metadata)
+    around = Surroundings("counters", metadata, marked=database.shared)
     lane = GroupCommit(
         database,
         lambda c: CounterUnit(c, datetime.now(UTC), around),

@@ -34,6 +34,7 @@ from tabling.reception.v1 import events_pb2 as reception
 from tabling.reception.v1.reception_pb2 import Reception
 from tabling.seat.v1 import events_pb2 as seat
 from tabling.seat.v1.table_pb2 import Availability, Table
+from tests.component.place import place
 
 if TYPE_CHECKING:
     from tabling.dashboard.v1.dashboard_service_pb2_grpc import DashboardServiceAsyncStub
@@ -154,6 +155,15 @@ class World:
         """Publish as one envelope; returns once applied."""
         await self.bus.publish(envelope("test", list(messages), self.clock.now()))
 
+    async def rows_of(self, table: str) -> list[tuple[Any, ...]]:
+        """The rows of one table of the read model."""
+        return (await self.rows())[table]
+
+    async def nothing_waits(self) -> bool:
+        """Whether the dashboard's outbox is empty."""
+        outbox = self.service.frame.tables.tables["outbox"]
+        return await self.service.frame.database.read(lambda c: c.execute(outbox.select()).first() is None)
+
     async def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of the read model."""
         return await self.service.frame.database.read(
@@ -172,7 +182,7 @@ async def dashboard(
     settings = Settings(
         service="dashboard",
         listen="127.0.0.1:0",
-        database=folder / "dashboard.db",
+        database=place(folder, "dashboard"),
         upstreams=upstreams or {},
         heartbeat_seconds=heartbeat_seconds,
     )
@@ -235,12 +245,7 @@ def a_busy_evening(seed: int = 1, parties: int = 60) -> tuple[list[Message], lis
     """Everything that happened at three stores, in order, and the newest snapshot of each thing."""
     chance = random.Random(seed)
     told: list[Message] = []
-    newest: dict[str, Message] = {}
-
-    def tell(message: Message) -> None:
-        told.append(message)
-        newest[message.subject] = message
-
+    tell = told.append
     stores = ["s1", "s2", "s3"]
     lines = dict.fromkeys(stores, 0)
     for version in (1, 2, 3):
@@ -256,9 +261,15 @@ def a_busy_evening(seed: int = 1, parties: int = 60) -> tuple[list[Message], lis
             line = (lines[store], chance.randint(0, 9))
             tell(received(id_, state, version, store=store, line=line, joined=number, order_key=number, **times))
             tell(ordered(id_, Order.State.ValueType(min(version + 1, 4)), version, store=store))
+    return told, snapshots(told)
+
+
+def snapshots(told: Sequence[Message]) -> list[Message]:
+    """What feeds say after all this was told: the newest of each subject."""
+    newest = {message.subject: message for message in told}
     # the last line of a store is in the newest snapshot of its reception only: a feed tells the present line
     # with every reception
-    return told, _with_present_lines(list(newest.values()), told)
+    return _with_present_lines([*newest.values()], list(told))
 
 
 _WAITING: list[tuple[Reception.State.ValueType, dict[str, Any]]] = [(Reception.WAITING, {})]

@@ -32,6 +32,7 @@ from tabling.reception.v1 import events_pb2 as reception
 from tabling.reception.v1.reception_pb2 import Reception
 from tabling.seat.v1 import events_pb2 as seat
 from tabling.seat.v1.table_pb2 import Table
+from tests.component.place import place
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
@@ -130,7 +131,7 @@ class House:
 async def management(folder: Path, *, clock: ManualClock | None = None) -> AsyncIterator[House]:
     """A management service on a database in `folder`."""
     bus, clock = MemoryBus(), clock or ManualClock(NOON)
-    settings = Settings("management", "127.0.0.1:0", folder / "management.db", {})
+    settings = Settings("management", "127.0.0.1:0", place(folder, "management"), {})
     service = build(settings, bus, clock)
     async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
         house = House(service, bus, clock, ManagementServiceStub(channel), channel)

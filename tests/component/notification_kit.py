@@ -35,6 +35,7 @@ from tabling.reception.v1.contact_service_pb2_grpc import (
     add_ContactServiceServicer_to_server,
 )
 from tabling.reception.v1.reception_pb2 import Reception
+from tests.component.place import place
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 """Twelve o'clock in Seoul."""
@@ -198,7 +199,7 @@ async def world(
         settings = Settings(
             service="notification",
             listen="127.0.0.1:0",
-            database=folder / "notification.db",
+            database=place(folder, "notification"),
             upstreams={"reception": target},
             kakao_url=vendor_url or vendor.url,
         )

@@ -34,6 +34,7 @@ from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceStub
 from tabling.seat.v1 import events_pb2 as seat
 from tabling.seat.v1 import seat_service_pb2 as seat_rpc
 from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceServicer, add_SeatServiceServicer_to_server
+from tests.component.place import place
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
@@ -202,7 +203,7 @@ async def reception(
         settings = Settings(
             "reception",
             "127.0.0.1:0",
-            folder / "reception.db",
+            place(folder, "reception"),
             {"seat": seat_target or target},
             heartbeat_seconds=heartbeat_seconds,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Iterable
 from typing import Any, NamedTuple
 
-from services.chassis.bus import Subscription
+from services.chassis.bus import Subscription, WithinOneProcess
 from tabling.messaging.v1.envelope_pb2 import Envelope
 
 
@@ -14,7 +14,7 @@ class Parcel(NamedTuple):
     body: Envelope
 
 
-class ShuffledBus:
+class ShuffledBus(WithinOneProcess):
     """A bus that holds every envelope durably and delivers when, and as often as, it is told to."""
 
     def __init__(self) -> None:

@@ -29,6 +29,7 @@ from services.management.application.create_store import CreateStore, create_sto
 from services.management.application.open_store import OpenStore, open_store
 from services.management.domain.profile import Profile
 from services.notification.adapters.ledger import SqlLedger
+from services.notification.adapters.queries import due_notices
 from services.notification.app import build as build_notification
 from services.notification.application.courier import Courier
 from services.notification.domain.outcome import Outcome
@@ -129,11 +130,12 @@ class World:
         service = self.services["notification"]
         ledger, now = SqlLedger(service.frame), self.clock.now()
         # new ones are handed over by the commit that decides them, and due soon after in case of a crash
-        notices = await ledger.due(now + timedelta(minutes=1), 1000, ())
+        soon = now + timedelta(minutes=1)
+        notices = await service.frame.database.read(lambda connection: due_notices(connection, soon, 1000, ()))
         if notices:
             courier = Courier(self.vendor, self.contacts)
             phones, newest = await courier.look_up(notices), await ledger.newest(notices)
-            findings = await courier.deliver(notices, phones, newest, now, NOON)
+            findings = await courier.deliver(notices, phones, newest, now)
             with suppress(Stale):  # another round was faster: what is not settled is due again
                 await ledger.settle([(notice, findings[notice.id]) for notice in notices])
         await self.publish()
@@ -213,7 +215,7 @@ def _build(name: str, folder: Path, bus: Bus, clock: ManualClock) -> Service[Any
     settings = Settings(
         service=name,
         listen="127.0.0.1:0",
-        database=folder / f"{name}.db",
+        database=str(folder / f"{name}.db"),
         upstreams={"reception": "127.0.0.1:1", "seat": "127.0.0.1:1"},
         reflection=False,
         longest_pace_seconds=0.0,
@@ -228,7 +230,7 @@ def databases() -> Iterator[Callable[[], Path]]:
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         root = Path(name)
         for service in BUILDS:
-            migrate(service, root / "empty" / f"{service}.db")
+            migrate(service, str(root / "empty" / f"{service}.db"))
         number = 0
 
         def fresh() -> Path:

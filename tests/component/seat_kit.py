@@ -32,6 +32,7 @@ from tabling.seat.v1 import events_pb2 as told
 from tabling.seat.v1 import seat_service_pb2 as rpc
 from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceStub
 from tabling.seat.v1.table_pb2 import Availability, Table
+from tests.component.place import place
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 TIMEOUT = timedelta(minutes=5)
@@ -160,7 +161,7 @@ class House:
 async def seat(folder: Path, *, clock: ManualClock | None = None) -> AsyncIterator[House]:
     """A seat service on a database in `folder`."""
     bus, clock = MemoryBus(), clock or ManualClock(NOON)
-    service = build(Settings("seat", "127.0.0.1:0", folder / "seat.db", {}), bus, clock)
+    service = build(Settings("seat", "127.0.0.1:0", place(folder, "seat"), {}), bus, clock)
     async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
         house = House(service, bus, clock, SeatServiceStub(channel), channel)
         await bus.subscribe(Subscription("test", frozenset(TOLD), house.receive))

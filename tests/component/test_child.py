@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.chassis.testing import eventually
-from services.embedded.child import MOST_ENDS, Child, ChildFailed, Program
+from services.local.child import MOST_ENDS, Child, ChildFailed, Program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,7 +110,7 @@ async def test_the_ctrl_c_of_our_terminal_is_not_for_children(tmp_path: Path) ->
 async def test_a_child_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     script = (
         "import asyncio, pathlib, sys\n"
-        "from services.embedded.child import Child\n"
+        "from services.local.child import Child\n"
         "from tests.component.test_child import STEADY, program\n"
         "async def main():\n"
         "    child = Child(program(pathlib.Path(sys.argv[1]), STEADY))\n"

@@ -37,6 +37,8 @@ from tests.component.dashboard_kit import (
     table_changed,
 )
 
+pytestmark = pytest.mark.every_database
+
 
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.chassis.grpc_server import AddressInUse, GrpcServer
+from services.chassis.interceptor import MAX_DIALOGUES, Edge
 from services.chassis.kernel import InvalidField, NotFound, Violation
 from services.chassis.signals import Signals
 from services.chassis.testing import eventually
@@ -24,6 +25,7 @@ class Handlers:
 
     def __init__(self) -> None:
         self.never = asyncio.Event()
+        self.ended = asyncio.Event()
         self.seconds: list[float] = []
 
     async def unary(self, request: StringValue, context: Any) -> StringValue:
@@ -45,10 +47,22 @@ class Handlers:
             raise ValueError("secret internals")
         await self.never.wait()
 
+    async def both(self, requests: AsyncIterator[StringValue], context: Any) -> AsyncIterator[StringValue]:
+        try:
+            async for request in requests:
+                if request.value == "bug":
+                    raise ValueError("secret internals")
+                yield request
+        finally:
+            self.ended.set()
+
     def register(self, server: grpc.aio.Server) -> None:
         methods = {
             "Unary": grpc.unary_unary_rpc_method_handler(
                 self.unary, StringValue.FromString, StringValue.SerializeToString
+            ),
+            "Both": grpc.stream_stream_rpc_method_handler(
+                self.both, StringValue.FromString, StringValue.SerializeToString
             ),
             "Stream": grpc.unary_stream_rpc_method_handler(
                 self.stream, StringValue.FromString, StringValue.SerializeToString
@@ -61,7 +75,7 @@ class Handlers:
 async def serving() -> AsyncIterator[tuple[GrpcServer, Any, Handlers]]:
     """A server with those methods."""
     handlers = Handlers()
-    server = GrpcServer("127.0.0.1:0", "test.tabling", (SERVICE,), handlers.register)
+    server = GrpcServer("127.0.0.1:0", Edge("test.tabling"), (SERVICE,), handlers.register)
     await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
@@ -153,6 +167,57 @@ async def test_streams_end_at_once_when_the_server_stops() -> None:
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_streams_of_requests_end_at_once_when_the_server_stops_and_say_so() -> None:
+    async with serving() as (server, channel, _):
+        call: Any = channel.stream_stream(f"/{SERVICE}/Both")()
+        await call.write(said("x"))
+        assert await call.read() == said("x")
+        async with asyncio.timeout(2):
+            await server.stop(10)
+        assert await call.code() is grpc.StatusCode.UNAVAILABLE
+        assert "stopping" in await call.details()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [(b"\xff\xff\xff", grpc.StatusCode.INVALID_ARGUMENT), (said("bug"), grpc.StatusCode.INTERNAL)]
+)
+async def test_a_message_that_cannot_be_treated_ends_a_stream_of_requests(body: bytes, code: grpc.StatusCode) -> None:
+    async with serving() as (_, channel, handlers):
+        call: Any = channel.stream_stream(f"/{SERVICE}/Both")()
+        await call.write(said("x"))
+        assert await call.read() == said("x")
+        await call.write(body)
+        assert await call.code() is code
+        assert "secret" not in await call.details()
+        assert handlers.ended.is_set()
+
+
+async def test_only_so_many_streams_of_requests_are_open_at_once() -> None:
+    async with serving() as (_, channel, _):
+        calls: list[Any] = [channel.stream_stream(f"/{SERVICE}/Both")() for _ in range(MAX_DIALOGUES)]
+        for call in calls:
+            await call.write(said("x"))
+            await call.read()
+        more: Any = channel.stream_stream(f"/{SERVICE}/Both")()
+        assert await more.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        await calls[0].done_writing()
+        assert await calls[0].code() is grpc.StatusCode.OK
+        again: Any = channel.stream_stream(f"/{SERVICE}/Both")()
+        await again.write(said("x"))
+        assert await again.read() == said("x")
+        for call in (*calls, again):
+            call.cancel()
+
+
+async def test_a_caller_that_goes_away_ends_its_stream_of_requests() -> None:
+    async with serving() as (_, channel, handlers):
+        call: Any = channel.stream_stream(f"/{SERVICE}/Both")()
+        await call.write(said("x"))
+        await call.read()
+        call.cancel()
+        await eventually(handlers.ended.is_set)
+
+
 async def test_a_stopping_server_ends_what_it_began_and_refuses_what_comes() -> None:
     async with serving() as (server, channel, handlers):
         begun = asyncio.ensure_future(channel.unary_unary(f"/{SERVICE}/Unary")(said("slow")))
@@ -179,7 +244,7 @@ async def test_health_says_serving_and_while_draining_not_serving() -> None:
 
 async def test_a_taken_port_is_told_by_name() -> None:
     async with serving() as (server, _, handlers):
-        second = GrpcServer(f"127.0.0.1:{server.port}", "test.tabling", (SERVICE,), handlers.register)
+        second = GrpcServer(f"127.0.0.1:{server.port}", Edge("test.tabling"), (SERVICE,), handlers.register)
         with pytest.raises(AddressInUse, match=str(server.port)):
             await second.start()
 

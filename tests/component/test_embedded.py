@@ -12,11 +12,12 @@ import pytest
 from services.chassis.migrate import DatabaseUnusable
 from services.chassis.settings import SettingsError
 from services.chassis.testing import free_port
-from services.embedded import cli, folder
+from services.embedded import cli
 from services.embedded.app import up
-from services.embedded.folder import FolderInUse, FolderUnusable, NotOurFolder, owned
-from services.embedded.ports import PortTaken, require_free
-from services.embedded.settings import EmbeddedSettings, Listener
+from services.embedded.settings import EmbeddedSettings
+from services.local import folder
+from services.local.folder import FolderInUse, FolderUnusable, NotOurFolder, owned
+from services.local.ports import Listener, PortTaken, require_free
 from tests.e2e.system import free_ports
 
 
@@ -121,17 +122,3 @@ def test_reset_deletes_the_data_and_nothing_else(tmp_path: Path, capsys: pytest.
     assert list(tmp_path.iterdir()) == []
     assert cli.main(["reset", "--data", str(data)]) == 0
     assert capsys.readouterr().out == f"Deleted {data}.\nNothing to delete: there is no {data}.\n"
-
-
-def test_check_fails_when_there_is_something_to_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check", "--data", str(tmp_path)]) == 1
-    said = capsys.readouterr().out
-    assert f"{tmp_path / 'reception.db'} does not exist\n" in said
-    assert said.endswith(f"{tmp_path}, looked at as a system at rest: 5 violations.\n")
-
-
-def test_check_cannot_read_what_is_no_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for service in ("reception", "seat", "management", "dashboard", "notification"):
-        (tmp_path / f"{service}.db").write_text("this was never a database")
-    assert cli.main(["check", "--data", str(tmp_path)]) == 1
-    assert "cannot be read: file is not a database" in capsys.readouterr().out

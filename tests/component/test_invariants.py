@@ -3,19 +3,28 @@
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, Table, insert, select
 
-from services.embedded.invariants import violations
+from services.chassis.database import Database
+from services.chassis.migrate import migrate
 from services.management.domain.profile import Profile
+from services.operations.catalogue import SERVICES, metadata
+from services.operations.databases import opened
+from services.operations.invariants import read
 from services.seat.application.add_tables import NewTable
+from tests.agreement import violations
 from tests.component.saga_kit import databases, furnish, world
 from tests.component.saga_steps import Cancel, Join, Scene, Staff, Step, Turn, WalkIn
+from tests.conftest import Kind
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +62,22 @@ def test_nothing_is_said_when_all_is_well(folder: Path) -> None:
 def test_a_missing_database_is_told_and_not_made(folder: Path) -> None:
     (folder / "seat.db").unlink()
     (found,) = violations(folder)
-    assert "seat.db does not exist" in found
+    assert "seat.db, does not exist" in found
     assert not (folder / "seat.db").exists()
 
 
 def test_a_file_that_is_no_database_is_told(folder: Path) -> None:
     (folder / "seat.db").write_bytes(b"Once upon a time, there was a table for two." * 100)
     (found,) = violations(folder)
-    assert "seat.db cannot be read" in found
+    assert "seat.db, cannot be used: file is not a database" in found
 
 
 ALWAYS = [
-    ("seat", "INSERT INTO dead_letters VALUES ('e', 's', 't', 'x', '', 'KeyError', 5, '')", "could not apply t of x"),
+    (
+        "seat",
+        "INSERT INTO dead_letters VALUES ('e', 's', 't', 'x', '', 'KeyError', 5, '2027-01-01')",
+        "could not apply t of x",
+    ),
     ("reception", "UPDATE receptions SET waiting_number = 1 WHERE waiting_number > 1", "was given"),
     ("reception", "UPDATE receptions SET waiting_number = 0 WHERE state = 'WAITING'", "WAITING without a number"),
     ("reception", "UPDATE receptions SET order_key = 7", "have the order key 7"),
@@ -88,7 +101,11 @@ ALWAYS = [
 ]
 
 AT_REST = [
-    ("seat", "INSERT INTO outbox VALUES ('e', '', '')", "seat has 1 envelopes in its outbox"),
+    (
+        "seat",
+        "INSERT INTO outbox (id, body, created_at) VALUES ('e', '', '2027-01-01')",
+        "seat has not published envelope e",
+    ),
     ("seat", "UPDATE seatings SET state = 'DONE' WHERE state = 'WAITING'", "is WAITING, its seating DONE"),
     ("seat", "DELETE FROM seatings WHERE state = 'WAITING'", "seat has never heard of it"),
     (
@@ -134,6 +151,41 @@ def test_disagreement_is_told_once_everything_should_have_arrived(
     _spoil(folder, service, harm)
     found = violations(folder)
     assert [line for line in found if sentence in line], found
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+async def test_databases_on_servers_read_like_files(
+    kind: Kind, folder: Path, fresh_database: Callable[[Kind], str]
+) -> None:
+    addresses = {service: fresh_database(kind) for service in SERVICES}
+    for service, address in addresses.items():
+        await asyncio.to_thread(migrate, service, address)
+    paths = {service: str(folder / f"{service}.db") for service in SERVICES}
+    async with _opened(paths) as files, _opened(addresses) as copies:
+        for service in SERVICES:
+            await _copy(service, files[service], copies[service])
+        assert (await read(copies)).rows == (await read(files)).rows
+    assert violations(addresses) == []
+
+
+@asynccontextmanager
+async def _opened(addresses: Mapping[str, str]) -> AsyncIterator[Mapping[str, Database]]:
+    async with AsyncExitStack() as stack:
+        yield {name: await stack.enter_async_context(opened(name, each)) for name, each in addresses.items()}
+
+
+async def _copy(service: str, file: Database, copy: Database) -> None:
+    for table in metadata(service).sorted_tables:
+        if rows := await file.scan(partial(_rows, table)):
+            await copy.write(partial(_insert, table, rows))
+
+
+def _rows(table: Table, connection: Connection) -> list[dict[str, Any]]:
+    return [row._asdict() for row in connection.execute(select(table))]
+
+
+def _insert(table: Table, rows: list[dict[str, Any]], connection: Connection) -> None:
+    connection.execute(insert(table), rows)
 
 
 def _spoil(folder: Path, service: str, harm: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from scripts.bench import http2
 from scripts.bench.load import LoadResult, run_load, run_load_in_process
+from scripts.bench.wire import literal_headers
 
 Answer = Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]
 METHOD = "/test.Service/Call"
@@ -239,7 +240,7 @@ async def test_a_reset_call_is_counted_by_its_reason(error: int, status: str) ->
 
 
 async def test_an_answer_without_a_grpc_status_is_no_success() -> None:
-    ok = http2.literal_headers([(":status", "200")])
+    ok = literal_headers([(":status", "200")])
     result = await only_call(
         http2.frame(http2.HEADERS, http2.END_HEADERS, 1, b"\x20" + ok),
         http2.frame(http2.DATA, http2.END_STREAM, 1, b"\x00\x00\x00\x00\x00"),
@@ -248,21 +249,21 @@ async def test_an_answer_without_a_grpc_status_is_no_success() -> None:
 
 
 async def test_a_status_ok_without_its_message_is_no_success() -> None:
-    ok = http2.literal_headers([(":status", "200"), ("grpc-status", "0")])
+    ok = literal_headers([(":status", "200"), ("grpc-status", "0")])
     end = http2.END_HEADERS | http2.END_STREAM
     result = await only_call(http2.frame(http2.HEADERS, end, 1, b"\x20" + ok))
     assert result.by_status == {"INTERNAL": 1}
 
 
 async def test_a_gateways_own_error_is_read_from_http() -> None:
-    busy = http2.literal_headers([(":status", "503")])
+    busy = literal_headers([(":status", "503")])
     end = http2.END_HEADERS | http2.END_STREAM
     result = await only_call(http2.frame(http2.HEADERS, end, 1, b"\x20" + busy))
     assert result.by_status == {"UNAVAILABLE": 1}
 
 
 async def test_headers_in_several_padded_frames_are_read_as_one() -> None:
-    fields = b"\x20" + http2.literal_headers([(":status", "200"), ("grpc-status", "5")])
+    fields = b"\x20" + literal_headers([(":status", "200"), ("grpc-status", "5")])
     padded = b"\x03" + fields[:7] + b"\0\0\0"
     result = await only_call(
         http2.frame(http2.HEADERS, http2.PADDED | http2.END_STREAM, 1, padded),

@@ -3,6 +3,8 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from services.chassis.messages import Message, envelope
 from tabling.management.v1 import management_service_pb2 as pb
 from tabling.management.v1.order_pb2 import Order
@@ -11,6 +13,8 @@ from tabling.messaging.v1.event_feed_service_pb2_grpc import EventFeedServiceStu
 from tabling.reception.v1 import events_pb2 as reception
 from tabling.reception.v1.reception_pb2 import Reception
 from tests.component.management_kit import NOON, TOLD, House, at, management
+
+pytestmark = pytest.mark.every_database
 
 R1, O1 = "stores/sushi/receptions/r1", "stores/sushi/orders/r1"
 

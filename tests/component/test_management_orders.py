@@ -19,6 +19,8 @@ from tabling.reception.v1.reception_pb2 import Reception
 from tabling.seat.v1.table_pb2 import Table
 from tests.component.management_kit import NOON, House, at, management, refusal
 
+pytestmark = pytest.mark.every_database
+
 WINDOW = "stores/sushi/tables/window"
 
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import sqlite3
 import sys
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +33,9 @@ from tests.component.notification_kit import (
     vendor_running,
     world,
 )
+from tests.component.place import place
+
+pytestmark = pytest.mark.every_database
 
 
 async def test_a_party_that_joins_is_told_its_number_in_korean(tmp_path: Path) -> None:
@@ -308,7 +310,7 @@ async def _attempts(here: World, notice_id: str, wanted: int) -> bool:
 async def _run_until_it_dies(folder: Path, kakao_url: str, reception: str) -> int:
     environment = {
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "TABLING_DATA": str(folder),
+        "TABLING_DATABASE": place(folder, "notification"),
         "TABLING_KAKAO_URL": kakao_url,
         "TABLING_RECEPTION_TARGET": reception,
         "TABLING_NOTIFICATION_LISTEN": "127.0.0.1:0",
@@ -391,17 +393,3 @@ async def test_an_unknown_notice_is_not_found(tmp_path: Path, name: str) -> None
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await here.stub.GetNotice(GetNoticeRequest(name=name))
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-
-
-async def test_reading_the_ledger_does_not_walk_through_all_of_it(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
-        await here.tell(joined())
-        await here.until("r1-numbered-0", Notice.DELIVERED)
-    with closing(sqlite3.connect(tmp_path / "notification.db")) as connection:
-        for where, index in (
-            ("id > 'r1-' AND id < 'r1.' AND reception_id = 'r1' ORDER BY created_at DESC, id DESC LIMIT 51", "id>?"),
-            ("next_attempt_at IS NOT NULL AND next_attempt_at <= 'x' ORDER BY next_attempt_at, id", "ix_notices_due"),
-            ("(created_at, id) < ('x', 'y') ORDER BY created_at DESC, id DESC LIMIT 51", "ix_notices_newest"),
-        ):
-            plan = connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM notices WHERE {where}").fetchall()  # noqa: S608
-            assert index in plan[0][3], plan

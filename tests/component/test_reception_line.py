@@ -19,6 +19,8 @@ from tests.component.reception_kit import TOLD, House, Refused, reception, refus
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
+pytestmark = pytest.mark.every_database
+
 
 async def line_of(house: House, names: list[str]) -> list[int]:
     """The parties ahead of each."""

@@ -14,6 +14,8 @@ from tabling.reception.v1.reception_pb2 import Reception
 from tabling.seat.v1.events_pb2 import Seating
 from tests.component.reception_kit import NOON, House, reception, refusal
 
+pytestmark = pytest.mark.every_database
+
 
 async def outcome(house: House, name: str) -> tuple[Any, Any]:
     found = await house.get(name)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from services.chassis.testing import eventually
 from services.reception.adapters.seats import FAILURES_TO_SKIP, CheckSeats
+from services.reception.application.ports import Question
 from tests.component.reception_kit import Seats, seat_service
 
 
@@ -21,13 +22,18 @@ async def asking() -> AsyncIterator[tuple[CheckSeats, Seats]]:
             await asyncio.wait([serving])
 
 
+async def fits(client: CheckSeats, party_size: int) -> bool:
+    (answer,) = await client.fit([Question("a", party_size, "")])
+    return answer
+
+
 async def test_who_asks_during_a_call_travels_with_the_next() -> None:
     async with asking() as (client, seats):
         seats.fit = True
         seats.answering.clear()
-        first = asyncio.create_task(client.fit("a", 2, ""))
+        first = asyncio.create_task(fits(client, 2))
         await eventually(lambda: seats.calls)
-        others = [asyncio.create_task(client.fit("a", 1 + n % 4, "")) for n in range(100)]
+        others = [asyncio.create_task(fits(client, 1 + n % 4)) for n in range(100)]
         await asyncio.sleep(0)
         seats.answering.set()
         assert all(await asyncio.gather(first, *others))
@@ -39,32 +45,32 @@ async def test_no_answer_in_time_means_no_table() -> None:
     async with asking() as (client, seats):
         seats.fit = True
         seats.answering.clear()
-        assert not await client.fit("a", 2, "")
+        assert not await fits(client, 2)
 
 
 async def test_who_stops_waiting_holds_up_nobody() -> None:
     async with asking() as (client, seats):
         seats.fit = True
-        gone = asyncio.create_task(client.fit("a", 2, ""))
+        gone = asyncio.create_task(fits(client, 2))
         await asyncio.sleep(0)
         gone.cancel()
-        assert await client.fit("a", 2, "")
+        assert await fits(client, 2)
 
 
 async def test_an_ailing_seat_is_left_alone_for_a_moment() -> None:
     async with asking() as (client, seats):
         seats.broken = True
         for _ in range(FAILURES_TO_SKIP):
-            assert not await client.fit("a", 2, "")
+            assert not await fits(client, 2)
         asked = len(seats.calls)
-        assert not await client.fit("a", 2, "")
+        assert not await fits(client, 2)
         assert len(seats.calls) == asked
         seats.broken, seats.fit = False, True
-        assert await eventually(lambda: client.fit("a", 2, ""))
+        assert await eventually(lambda: fits(client, 2))
 
 
 async def test_a_call_that_does_not_arrive_is_made_once_more() -> None:
     async with asking() as (client, seats):
         seats.fit, seats.away_for = True, 1
-        assert await client.fit("a", 2, "")
+        assert await fits(client, 2)
         assert len(seats.calls) == 2

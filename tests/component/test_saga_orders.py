@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.embedded.invariants import violations
 from services.management.domain.profile import AcceptMode, Profile, SeatingMode
 from services.notification.domain.outcome import Outcome
 from services.seat.application.add_tables import NewTable
 from tabling.messaging.v1.envelope_pb2 import Envelope
+from tests.agreement import violations
 from tests.component.saga_kit import Stores, World, databases, furnish, world
 from tests.component.saga_replay import Picture, picture, replay
 from tests.component.saga_steps import (

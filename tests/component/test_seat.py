@@ -1,13 +1,13 @@
 """The seat service's part in the saga: events in, tables given, events out."""
 
 import random
-import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from services.chassis.clock import ManualClock
 from services.chassis.testing import eventually
@@ -19,6 +19,8 @@ from tabling.seat.v1 import seat_service_pb2 as rpc
 from tabling.seat.v1.events_pb2 import Seating
 from tabling.seat.v1.table_pb2 import Table
 from tests.component.seat_kit import NOON, STEP, TIMEOUT, TOLD, House, at, seat, snapshot
+
+pytestmark = pytest.mark.every_database
 
 
 @pytest.fixture
@@ -239,14 +241,13 @@ async def test_an_envelope_that_comes_twice_takes_effect_once(house: House) -> N
     assert len(house.seatings("p")) == 1
 
 
-async def test_a_snapshot_that_makes_no_sense_is_put_aside_alone(house: House, tmp_path: Path) -> None:
+async def test_a_snapshot_that_makes_no_sense_is_put_aside_alone(house: House) -> None:
     await house.add_table("a", 2)
     nonsense = snapshot("x", Reception.WAITING, 1, store="s1/s2")
     await house.tell(nonsense, snapshot("p", Reception.WAITING, 1))
     assert await house.has("a") == "HELD p"
-    with sqlite3.connect(tmp_path / "seat.db") as database:
-        assert database.execute("SELECT count(*) FROM dead_letters").fetchone() == (1,)
-    database.close()
+    count = select(func.count()).select_from(house.service.frame.tables.tables["dead_letters"])
+    assert await house.service.frame.database.read(lambda c: c.execute(count).scalar_one()) == 1
 
 
 async def test_the_feed_tells_what_all_events_told(house: House) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from services.chassis.database import sqlite_engine
+from services.chassis.database.sqlite import sqlite_engine
 from services.chassis.migrate import migrate
 from services.chassis.unit_of_work import Surroundings
 from services.seat.adapters.tables import metadata
@@ -66,7 +66,7 @@ def facts(seating: Seating | None) -> tuple[object, ...] | None:
 
 
 def test_finding_the_first_that_fits_never_walks_the_line(tmp_path: Path) -> None:
-    migrate("seat", tmp_path / "seat.db")
+    migrate("seat", str(tmp_path / "seat.db"))
     engine = sqlite_engine(tmp_path / "seat.db")
     with engine.connect() as connection:
         uow, steps = unit(connection), 0

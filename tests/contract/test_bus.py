@@ -1,126 +1,179 @@
 """What every bus promises, with outbox, relay and inbox around it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import func, select
-
-from services.chassis.bus import Subscription
-from services.chassis.bus.memory import MemoryBus
-from services.chassis.consumer import Consumer
-from services.chassis.messages import envelope
-from services.chassis.outbox import Publisher, Relay
+from services.chassis.kernel import StorageBusy
 from services.chassis.testing import eventually
-from tests.component.counters import HANDLERS, Running, add_to, counting, message, metadata
+from tabling.messaging.v1.envelope_pb2 import Envelope
+from tests.component.counters import COUNTED, Running, add_to, message
+from tests.contract.bus_kit import (
+    Buses,
+    Inbox,
+    batch,
+    counters,
+    noting,
+    outbox_rows,
+    publish,
+    relaying,
+    subscription,
+    told,
+)
 
-NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-
-
-@asynccontextmanager
-async def relaying(running: Running, bus: Publisher) -> AsyncIterator[Relay]:
-    """A relay from a database of counters to the bus."""
-
-    async def remove(ids: list[str]) -> None:
-        await running.lane.run(lambda uow: uow.outbox.remove(ids))
-
-    relay = Relay(running.database, metadata, bus, remove, sweep_seconds=0.05)
-    task = asyncio.create_task(relay.serve())
-    try:
-        yield relay
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+SAT, LEFT, PAID = "a.party.sat.v1", "a.party.left.v1", "a.party.paid.v1"
 
 
-async def outbox_rows(running: Running) -> int:
-    """Envelopes not yet removed."""
-    statement = select(func.count()).select_from(metadata.tables["outbox"])
-    return await running.database.read(lambda c: int(c.execute(statement).scalar_one()))
-
-
-async def dead_letters(running: Running) -> list[str]:
-    """Subjects of the dead letters."""
-    statement = select(metadata.tables["dead_letters"].c.subject)
-    return await running.database.read(lambda c: list(c.execute(statement).scalars()))
-
-
-def subscription(name: str, running: Running) -> Subscription:
-    """A consumer of counted events, quick to give up."""
-    consumer = Consumer(name, HANDLERS, running.lane, attempts=2, first_delay_seconds=0.001)
-    return Subscription(name, consumer.types, consumer.receive)
-
-
-async def test_an_event_reaches_every_consumer_and_leaves_the_outbox(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    async with counting(tmp_path) as source, counting(tmp_path / "a") as a, counting(tmp_path / "b") as b:
-        bus = MemoryBus(("a", "b"))
-        await bus.subscribe(subscription("a", a))
-        await bus.subscribe(subscription("b", b))
+async def test_an_event_reaches_every_consumer_and_leaves_the_outbox(buses: Buses, tmp_path: Path) -> None:
+    bus = buses.make(a={COUNTED}, b={COUNTED})
+    async with counters(tmp_path, "source") as source, counters(tmp_path, "a") as a, counters(tmp_path, "b") as b:
+        await bus.subscribe(subscription("a", a, bus))
+        await bus.subscribe(subscription("b", b, bus))
         async with relaying(source, bus) as relay:
             await source.lane.run(lambda uow: add_to("x", uow))
             relay.hand_over(source.committed[-1].outbox.written)
             await eventually(lambda: relay.backlog == 0)
             assert await outbox_rows(source) == 0
-            assert await a.counts() == await b.counts() == {"copy-x": 1}
+            await eventually(lambda: _count(a, {"copy-x": 1}))
+            await eventually(lambda: _count(b, {"copy-x": 1}))
 
 
-async def test_an_event_waits_in_the_outbox_until_every_consumer_is_there(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    async with counting(tmp_path) as source, counting(tmp_path / "a") as a:
-        bus = MemoryBus(("a",))
-        async with relaying(source, bus):
-            await source.lane.run(lambda uow: add_to("x", uow))
-            assert await outbox_rows(source) == 1
-            await bus.subscribe(subscription("a", a))
-            await eventually(lambda: _empty(source))
-            assert await a.counts() == {"copy-x": 1}
-
-
-async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    async with counting(tmp_path) as source:
+async def test_an_event_waits_for_a_consumer_that_is_not_there_yet(buses: Buses, tmp_path: Path) -> None:
+    bus = buses.make(a={COUNTED})
+    async with counters(tmp_path, "source") as source, counters(tmp_path, "a") as a, relaying(source, bus) as relay:
         await source.lane.run(lambda uow: add_to("x", uow))
-    async with counting(tmp_path) as source, counting(tmp_path / "a") as a:
-        bus = MemoryBus(("a",))
-        await bus.subscribe(subscription("a", a))
+        relay.hand_over(source.committed[-1].outbox.written)
+        await asyncio.sleep(0)
+        await bus.subscribe(subscription("a", a, bus))
+        await eventually(lambda: _count(a, {"copy-x": 1}))
+        await eventually(lambda: _empty(source))
+
+
+async def test_what_a_crash_left_in_the_outbox_is_published_at_the_next_start(buses: Buses, tmp_path: Path) -> None:
+    async with counters(tmp_path, "source") as source:
+        await source.lane.run(lambda uow: add_to("x", uow))
+    bus = buses.make(a={COUNTED})
+    async with counters(tmp_path, "source") as source, counters(tmp_path, "a") as a:
+        await bus.subscribe(subscription("a", a, bus))
         async with relaying(source, bus):
             await eventually(lambda: _empty(source))
-            assert await a.counts() == {"copy-x": 1}
+            await eventually(lambda: _count(a, {"copy-x": 1}))
 
 
-async def test_an_envelope_that_comes_three_times_takes_effect_once(tmp_path: Path) -> None:
-    async with counting(tmp_path) as running:
-        receive = subscription("a", running).receive
-        body = envelope("counters", [message("x"), message("x")], NOW)
-        await asyncio.gather(*(receive(body) for _ in range(3)))
-        await receive(body)
-        assert await running.counts() == {"copy-x": 2}
+async def test_an_envelope_that_comes_three_times_takes_effect_once(buses: Buses, tmp_path: Path) -> None:
+    bus = buses.make(a={COUNTED})
+    async with counters(tmp_path, "a") as a:
+        await bus.subscribe(subscription("a", a, bus))
+        first, last = batch(message("x"), message("x")), batch(message("end"))
+        await publish(bus, first, first, first, last)
+        await eventually(lambda: _count(a, {"copy-x": 2, "copy-end": 1}))
 
 
-async def test_a_poisonous_event_is_put_aside_alone(tmp_path: Path) -> None:
-    async with counting(tmp_path) as running:
-        body = envelope("counters", [message("x"), message("poison"), message("y")], NOW)
-        receive = subscription("a", running).receive
-        await receive(body)
-        await receive(body)
-        assert await running.counts() == {"copy-x": 1, "copy-y": 1}
-        assert await dead_letters(running) == ["poison"]
+async def test_a_poisonous_event_is_put_aside_alone(buses: Buses, tmp_path: Path) -> None:
+    bus = buses.make(a={COUNTED})
+    async with counters(tmp_path, "a") as a:
+        await bus.subscribe(subscription("a", a, bus))
+        body = batch(message("x"), message("poison"), message("y"))
+        await publish(bus, body)
+        await eventually(lambda: _dead(buses, a, ["poison"]))
+        await publish(bus, body, batch(message("end")))
+        await eventually(lambda: _count(a, {"copy-x": 1, "copy-y": 1, "copy-end": 1}))
+        assert await buses.dead_letters("a", a) == ["poison"]
 
 
-async def test_an_event_that_breaks_a_rule_is_not_taken_for_applied(tmp_path: Path) -> None:
-    async with counting(tmp_path) as running:
+async def test_an_event_that_breaks_a_rule_is_not_taken_for_applied(buses: Buses, tmp_path: Path) -> None:
+    bus = buses.make(a={COUNTED})
+    async with counters(tmp_path, "a") as a:
         for _ in range(10):
-            await running.lane.run(lambda uow: add_to("copy-x", uow))
-        refused = envelope("counters", [message("x")], NOW)
-        others = [envelope("counters", [message(f"y{i}")], NOW) for i in range(5)]
-        receive = subscription("a", running).receive
-        await asyncio.gather(*map(receive, [refused, *others]))
-        assert await dead_letters(running) == ["x"]
+            await a.lane.run(lambda uow: add_to("copy-x", uow))
+        await bus.subscribe(subscription("a", a, bus))
+        await publish(bus, batch(message("x")), *(batch(message(f"y{i}")) for i in range(5)))
+        await eventually(lambda: _dead(buses, a, ["x"]))
+        assert await a.counts() == {"copy-x": 10} | {f"copy-y{i}": 1 for i in range(5)}
+
+
+async def test_an_envelope_of_many_types_reaches_once_whoever_wants_any_of_them(buses: Buses) -> None:
+    one, two, none = noting("one", SAT), noting("two", LEFT, SAT, PAID), noting("none", COUNTED)
+    bus = buses.make(one=one.types, two=two.types, none=none.types)
+    for inbox in (one, two, none):
+        await bus.subscribe(inbox.subscription)
+    mixed, paid, counted = batch(told(SAT), told(LEFT), told(SAT)), batch(told(PAID)), batch(told(COUNTED))
+
+    await publish(bus, mixed, paid, counted)
+
+    await eventually(lambda: none.ids == [counted.id])
+    await eventually(lambda: (one.ids, two.ids) == ([mixed.id], [mixed.id, paid.id]))
+
+
+async def test_an_envelope_that_nobody_wants_counts_as_published(buses: Buses, tmp_path: Path) -> None:
+    bus = buses.make(a={SAT})
+    nobody = noting("a", SAT)
+    await bus.subscribe(nobody.subscription)
+    async with counters(tmp_path, "source") as source, relaying(source, bus) as relay:
+        await source.lane.run(lambda uow: add_to("x", uow))
+        relay.hand_over(source.committed[-1].outbox.written)
+        await eventually(lambda: _empty(source))
+        assert nobody.ids == []
+
+
+async def test_a_consumer_begins_envelopes_in_the_order_in_which_they_were_published(buses: Buses) -> None:
+    inbox = noting("a")
+    bus = buses.make(a=inbox.types)
+    await bus.subscribe(inbox.subscription)
+    bodies = [batch(message(f"x{i}")) for i in range(100)]
+
+    await publish(bus, *bodies)
+
+    await eventually(lambda: inbox.ids == [body.id for body in bodies])
+
+
+async def test_what_was_under_way_is_delivered_to_whoever_subscribes_next(buses: Buses) -> None:
+    bus = buses.make(a={COUNTED})
+    begun = asyncio.Event()
+
+    async def hang(body: Envelope) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    await bus.subscribe(Inbox("a", frozenset({COUNTED}), receive=hang).subscription)
+    body = batch(message("x"))
+    publishing = asyncio.ensure_future(publish(bus, body))
+    await begun.wait()
+    await bus.unsubscribe("a")
+    publishing.cancel()
+
+    inbox = noting("a")
+    await bus.subscribe(inbox.subscription)
+    await publish(bus, body)
+
+    await eventually(lambda: body.id in inbox.ids)
+
+
+async def test_a_consumer_whose_database_is_unusable_gets_the_envelope_again(buses: Buses, tmp_path: Path) -> None:
+    bus = buses.make(a={COUNTED})
+    got: list[str] = []
+
+    async def busy_at_first(body: Envelope) -> None:
+        got.append(body.id)
+        if len(got) < 2:
+            raise StorageBusy("not now")
+
+    await bus.subscribe(Inbox("a", frozenset({COUNTED}), receive=busy_at_first).subscription)
+    async with counters(tmp_path, "source") as source, relaying(source, bus) as relay:
+        await source.lane.run(lambda uow: add_to("x", uow))
+        relay.hand_over(source.committed[-1].outbox.written)
+        await eventually(lambda: len(got) == 2, seconds=30)
+        await eventually(lambda: _empty(source))
 
 
 async def _empty(running: Running) -> bool:
     return await outbox_rows(running) == 0
+
+
+async def _count(running: Running, counts: dict[str, int]) -> bool:
+    assert await running.counts() == counts
+    return True
+
+
+async def _dead(buses: Buses, running: Running, subjects: list[str]) -> bool:
+    assert await buses.dead_letters("a", running) == subjects
+    return True

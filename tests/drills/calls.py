@@ -2,18 +2,17 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import grpc
 
 from tabling.management.v1.management_service_pb2_grpc import ManagementServiceStub
 from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceStub
 from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceStub
-from tests.e2e.system import System
 
 NO_ANSWER = frozenset(
     {
@@ -27,6 +26,17 @@ NO_ANSWER = frozenset(
 """Statuses after which a caller cannot know whether anything was done."""
 
 PATIENCE_SECONDS = 5.0
+MOST_TIMES = 20
+
+
+class Running(Protocol):
+    """A system that can be asked."""
+
+    def channel(self, service: str) -> grpc.aio.Channel:
+        """A gRPC channel to a service."""
+
+    async def ended(self) -> None:
+        """Return once nobody will answer any more."""
 
 
 class NoAnswer(Exception):
@@ -72,7 +82,7 @@ class Record:
 class Client:
     """Talks to one life of a system, straight to its services, and keeps the record."""
 
-    def __init__(self, system: System, record: Record) -> None:
+    def __init__(self, system: Running, record: Record) -> None:
         self.system = system
         self.record = record
         self._open = AsyncExitStack()
@@ -92,11 +102,18 @@ class Client:
 
     async def change(self, service: str, request: Any) -> Any:
         """The answer to a request for a change, or None when it is refused. Raises `NoAnswer`."""
-        request.request_id = self.record.new_request_id()
-        call = Call(service, _method(request), request)
-        self.record.calls.append(call)
+        call = self._new(service, request)
         await self.repeat(call)
         return call.answer
+
+    async def insist(self, service: str, request: Any) -> Any:
+        """The answer to a request for a change, asked for until there is one, or None when it is refused."""
+        call = self._new(service, request)
+        for _ in range(MOST_TIMES):
+            with suppress(NoAnswer):
+                await self.repeat(call)
+                return call.answer
+        raise NoAnswer(f"{call.method}: not in {MOST_TIMES} times")
 
     async def repeat(self, call: Call) -> None:
         """Ask once more, in the very same words. Raises `NoAnswer`."""
@@ -115,6 +132,12 @@ class Client:
             if error.code() in NO_ANSWER:
                 raise NoAnswer(f"{_method(request)}: {error.code().name}") from None
             return None
+
+    def _new(self, service: str, request: Any) -> Call:
+        request.request_id = self.record.new_request_id()
+        call = Call(service, _method(request), request)
+        self.record.calls.append(call)
+        return call
 
     async def _ask(self, service: str, request: Any) -> Any:
         return await getattr(self._stubs[service], _method(request))(request, timeout=PATIENCE_SECONDS)

@@ -1,15 +1,18 @@
 """What all drills share: restaurants to begin with, and the table of what came of each drill."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 import pytest_asyncio
 
+from tests.drills.arena import Arenas, Servers
 from tests.drills.calls import Client, Record
-from tests.drills.drill import BARE, Drill, Report
+from tests.drills.drill import BARE, Drill
 from tests.drills.restaurants import open_restaurants
+from tests.drills.site import embedded_site
+from tests.drills.trial import Report
 from tests.e2e.system import running_system
 
 REPORTS = pytest.StashKey[list[Report]]()
@@ -24,9 +27,17 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
     record = Record(Random("opened"))
     async with running_system(data, *BARE) as system:
         async with Client(system, record) as client:
-            await open_restaurants(client)
+            await open_restaurants(client, embedded_site(data))
         await system.stop()
     yield data, record
+
+
+@pytest.fixture(scope="session")
+def arenas(servers_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arenas]:
+    """Where full systems live, on servers of the drills' own."""
+    servers = Servers(servers_folder)
+    yield Arenas(servers, tmp_path_factory.mktemp("arenas"))
+    servers.stop()
 
 
 @pytest.fixture
@@ -47,12 +58,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not (reports := config.stash.get(REPORTS, [])):
         return
     width = max(len(report.what) for report in reports)
-    head = f"{'died':{width}}  {'at':>12}  accepted  in doubt  lost  doubled  wrong  seconds to recover"
+    head = f"{'injected':{width}}  lasting s  accepted  in doubt  lost  doubled  wrong  recovered s  at passing"
     terminalreporter.write_sep("-", "drills")
     terminalreporter.write_line(head)
     for each in reports:
-        found = each.findings
+        found, lasting = each.findings, f"{each.lasting:.1f}" if each.lasting else ""
         terminalreporter.write_line(
-            f"{each.what:{width}}  {each.passing:>12}  {each.accepted:8}  {each.in_doubt:8}  {len(found.lost):4}"
-            f"  {len(found.doubled):7}  {len(found.wrong):5}  {each.recovery_seconds:18.1f}"
+            f"{each.what:{width}}  {lasting:>9}  {each.accepted:8}  {each.in_doubt:8}  {len(found.lost):4}"
+            f"  {len(found.doubled):7}  {len(found.wrong):5}  {each.recovery_seconds:11.1f}  {each.passing}".rstrip()
         )

@@ -33,12 +33,12 @@ from tabling.reception.v1.reception_service_pb2 import (
     PostponeReceptionRequest,
 )
 from tabling.seat.v1.seat_service_pb2 import BlockTableRequest, UnblockTableRequest
-from tests.drills.calls import Client, NoAnswer, Record
+from tests.drills.calls import Client, NoAnswer, Record, Running
 from tests.drills.restaurants import BY_HAND, FREELY, IN_ORDER, JOINED, PAUSED, SENT_HOME, tables
-from tests.e2e.system import System
 
 CUSTOMERS_AT_ONCE = 4
 PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 60
 SENT_HOME_SECONDS = 0.5
 DYING_SECONDS = 0.2
 
@@ -52,18 +52,20 @@ WAYS_ON = {
 
 
 class Load:
-    """Everybody's doings during one life of a system."""
+    """Everybody's doings during one life of a system, with a rest in between; without an answer they wait longer."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, rest_seconds: float = 0.0, waiting_seconds: float = DYING_SECONDS) -> None:
+        self._rest_seconds = rest_seconds
+        self._waiting_seconds = waiting_seconds
         self._client = client
         self._record: Record = client.record
-        self._system: System = client.system
+        self._system: Running = client.system
         self._random = Random(self._record.random.random())
         self._over = False
 
-    async def run(self, seconds: float) -> bool:
-        """Keep the system busy for so long, or until it is dead. True when it is."""
-        dead = asyncio.create_task(self._system.process.wait())
+    async def run(self, seconds: float) -> None:
+        """Keep the system busy for so long, or until it is dead."""
+        dead = asyncio.create_task(self._system.ended())
         people = [asyncio.create_task(self._live(doing)) for doing in self._doings()]
         try:
             await asyncio.wait([dead, *people], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -71,7 +73,6 @@ class Load:
             self.end()
             await asyncio.gather(*people)
             dead.cancel()
-        return self._system.process.returncode is not None
 
     def end(self) -> None:
         """Everybody finishes what they are at, and `run` returns."""
@@ -85,13 +86,14 @@ class Load:
         while not self._over:
             try:
                 await doing()
+                await asyncio.sleep(self._rest_seconds)
             except NoAnswer:
-                await self._until_dead(DYING_SECONDS)
+                await self._until_dead(self._waiting_seconds)
 
     async def _until_dead(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._system.process.wait()
+                await self._system.ended()
             self._over = True
         except TimeoutError:
             pass
@@ -162,7 +164,7 @@ class Load:
         await self._until_dead(SENT_HOME_SECONDS)
 
     async def _pause(self) -> None:
-        await eventually(self._is_open, seconds=10)
+        await eventually(self._is_open, seconds=LONGEST_PAUSE_SECONDS)
         reopen_time = Timestamp()
         reopen_time.FromMilliseconds(round((time.time() + PAUSE_SECONDS) * 1000))
         request = PauseStoreRequest(name=f"stores/{PAUSED}", reopen_time=reopen_time)

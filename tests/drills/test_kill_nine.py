@@ -8,13 +8,13 @@ from random import Random
 import pytest
 
 from services.chassis.testing import eventually
-from services.embedded.demo import STORES
-from services.embedded.invariants import violations
+from services.local.demo import STORES
 from tabling.management.v1.management_service_pb2 import ListStoresRequest
 from tabling.seat.v1.seat_service_pb2 import ListTablesRequest
+from tests.agreement import violations
 from tests.drills.calls import Client, Record
 from tests.drills.conftest import NewDrill
-from tests.drills.drill import FULL, Report
+from tests.drills.trial import FULL, Report
 from tests.e2e.system import running_system
 
 pytestmark = pytest.mark.drill

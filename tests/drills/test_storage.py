@@ -15,14 +15,14 @@ import grpc
 import pytest
 
 from services.chassis.testing import eventually
-from services.embedded.invariants.books import SERVICES
+from services.operations.catalogue import SERVICES
 from tabling.management.v1.management_service_pb2 import RegisterWalkInRequest
 from tabling.reception.v1.reception_service_pb2 import CreateReceptionRequest, GetReceptionRequest
 from tabling.seat.v1.seat_service_pb2 import BlockTableRequest
 from tests.drills.calls import Client, NoAnswer
 from tests.drills.conftest import NewDrill
-from tests.drills.drill import FULL, Report
 from tests.drills.restaurants import BY_HAND, FREELY, tables
+from tests.drills.trial import FULL, Report
 from tests.e2e.system import System
 
 pytestmark = pytest.mark.drill

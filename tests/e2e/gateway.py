@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import aiohttp
 import yarl
 
-from services.embedded.gateway import Gateway, GatewaySettings
-from services.embedded.gateway_routes import PUBLIC
+from services.local.gateway import Gateway, GatewaySettings
+from services.local.gateway_routes import PUBLIC
 from tests.e2e.upstream import Upstream
 
 DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "tabling.pb"

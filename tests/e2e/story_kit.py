@@ -15,7 +15,6 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from services.chassis.testing import eventually
-from services.embedded.invariants import violations
 from tabling.dashboard.v1.dashboard_service_pb2_grpc import DashboardServiceStub
 from tabling.management.v1.management_service_pb2 import CreateStoreRequest, OpenStoreRequest
 from tabling.management.v1.management_service_pb2_grpc import ManagementServiceStub
@@ -24,6 +23,7 @@ from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceStub
 from tabling.seat.v1.seat_service_pb2 import BatchCreateTablesRequest, CreateTableRequest
 from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceStub
 from tabling.seat.v1.table_pb2 import Table
+from tests.agreement import violations
 from tests.e2e.system import System
 
 Json = dict[str, Any]
@@ -120,7 +120,7 @@ async def at_rest(system: System) -> None:
     """Wait until every event is applied, every notice is sent and the databases agree."""
 
     async def agreed() -> bool:
-        assert not (found := violations(system.data)), found
+        assert not (found := violations(system.databases)), found
         _, pending = await system.json("GET", "/v1/notices?states=PENDING")
         return not pending["notices"]
 

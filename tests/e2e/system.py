@@ -16,6 +16,8 @@ from typing import Any
 import aiohttp
 import grpc
 
+from services.chassis.environment import read as read_environment
+
 ROOT = Path(__file__).resolve().parents[2]
 READY = b"Ctrl-C stops it"
 
@@ -62,6 +64,13 @@ class System:
             for i, name in enumerate(("reception", "seat", "management", "dashboard", "notification"))
         }
 
+    @property
+    def databases(self) -> Path | dict[str, str]:
+        """Where its data is: the folder, or the address of every service's database."""
+        kept = read_environment(self.data)
+        found = {name: kept.get(f"TABLING_{name.upper()}_DATABASE", "") for name in self.targets}
+        return found if all(found.values()) else self.data
+
     async def json(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
         """HTTP status and decoded JSON body of one request through the gateway."""
         async with (
@@ -80,6 +89,10 @@ class System:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGKILL)
 
+    async def ended(self) -> None:
+        """Return once it has ended, however."""
+        await self.process.wait()
+
     async def stop(self) -> float:
         """Ctrl-C; the seconds it took to end."""
         started = time.monotonic()
@@ -93,6 +106,7 @@ class System:
 async def start(
     data: Path,
     *arguments: str,
+    module: str = "services.embedded",
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
     seconds: float = 40,
@@ -104,7 +118,7 @@ async def start(
     with path.open("ab") as log:
         before = log.tell()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.embedded", "--data", str(data), *ports, *arguments,
+            sys.executable, "-m", module, "--data", str(data), *ports, *arguments,
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}", **(environment or {})},
         )  # fmt: skip

@@ -14,10 +14,11 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from google.rpc import code_pb2
 
 from tests.e2e.bad_inputs import ROWS
 from tests.e2e.bad_inputs.hostile import FINE, spoiled
-from tests.e2e.bad_inputs.row import STATUSES, Call, Http, Row
+from tests.e2e.bad_inputs.row import STATUSES, Call, Http, Row, join
 from tests.e2e.bad_inputs.stage import Stage
 from tests.e2e.gateway import session
 from tests.e2e.system import System, log_of, running_system
@@ -122,6 +123,26 @@ def check_answer(outcome: Outcome, row: Row, stage: Stage) -> None:
     assert row.reason in ("", info["reason"]), outcome
     assert info.get("metadata", {}).items() >= stage.fill(row.metadata).items(), outcome
     assert not row.names or row.names in outcome.fields, outcome
+
+
+async def test_a_bad_join_in_a_stream_is_told_what_is_wrong_and_changes_nothing(ways: Ways, stage: Stage) -> None:
+    bad = [(row, row.sent) for row in ROWS if isinstance(row.sent, Call) and is_refused_join(row, row.sent)]
+    assert len(bad) > 30
+    before = stage.rows()
+    for row, call in bad:
+        fine = {**join(customer="customers/once").request, "requestId": stage.names["request_id"]}
+        outcome = await ways.as_grpc("CreateReceptions", {"requests": [stage.fill(call.request), fine]})
+        assert outcome.code == "OK", (row, outcome)
+        refused, joined = outcome.answer["results"]
+        status = refused["refusal"]
+        check_answer(Outcome(code_pb2.Code.Name(status["code"]), status), row, stage)
+        assert code_pb2.Code.Name(status["code"]) == row.code, (row, status)
+        assert joined["reception"]["name"] == stage.names["once"]
+    assert stage.rows() == before
+
+
+def is_refused_join(row: Row, call: Call) -> bool:
+    return call.method == "CreateReception" and row.code != "OK" and not (row.bare or call.headers)
 
 
 @pytest.mark.parametrize("protocol", ["json", "grpc"])

@@ -18,7 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.chassis.testing import eventually
-from services.embedded.folder import MARK, owned
+from services.local.folder import MARK, owned
 from tabling.reception.v1.reception_pb2 import Reception
 from tabling.reception.v1.reception_service_pb2 import (
     CreateReceptionRequest,
@@ -133,8 +133,8 @@ async def test_ctrl_c_ends_it_at_once_while_people_watch_and_join_and_the_next_s
         assert (system.process.returncode, seconds < STOP_SECONDS) == (0, True), log_of(data).read_text()
         assert all(map(gone, children_before.values()))
         assert "Traceback" not in log_of(data).read_text()
-    code, said = run(sys.executable, "-m", "services.embedded", "check", "--moving", "--data", str(data))
-    assert (code, said) == (0, f"{data}, looked at as a system that is moving: no violations.\n")
+    code, said = run(sys.executable, "-m", "services.operations", "check", "--moving", "--data", str(data))
+    assert (code, said) == (0, "No violations.\n")
     async with running_system(data) as system, system.channel("reception") as channel:
         wanted = GetReceptionRequest(name=first.name)
         # the channel's attempts to reach the system before may still make it hesitate
@@ -210,7 +210,7 @@ def test_what_is_in_the_way_is_told_in_one_line(tmp_path: Path) -> None:
 
 
 def test_contracts_that_were_not_made_are_asked_for(tmp_path: Path) -> None:
-    for part in ("__init__.py", "chassis", "embedded"):
+    for part in ("__init__.py", "chassis", "embedded", "local"):
         source = ROOT / "services" / part
         (tmp_path / "services").mkdir(exist_ok=True)
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / "services" / part)
@@ -219,8 +219,8 @@ def test_contracts_that_were_not_made_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_python_that_is_too_old_is_told_so_in_words_it_understands() -> None:
-    source = (ROOT / "services" / "embedded" / "__main__.py").read_text()
-    ast.parse(source, feature_version=(3, 7))
+    for module in ("embedded/__main__.py", "full/__main__.py", "local/__init__.py", "local/launch.py"):
+        ast.parse((ROOT / "services" / module).read_text(), feature_version=(3, 7))
     script = (
         "import runpy, sys\n"
         "sys.version_info, sys.version = (3, 8, 10), '3.8.10 (default)'\n"

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from google.api import annotations_pb2
 
-from services.embedded.gateway_routes import PUBLIC
+from services.local.gateway_routes import PUBLIC
 from tests.e2e.gateway import ORIGIN, Asked, eventually, gateway_before_an_upstream
 from tests.e2e.upstream import SERVICES
 

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from services.embedded.gateway import Limits
+from services.local.gateway import Limits
 from tabling.messaging.v1 import event_feed_service_pb2, event_feed_service_pb2_grpc
 from tabling.reception.v1 import contact_service_pb2, contact_service_pb2_grpc
 from tabling.reception.v1 import reception_service_pb2 as reception
@@ -85,6 +85,16 @@ async def test_a_stream_flows(asked: Asked, channel: grpc.aio.Channel) -> None:
         assert step.reception.version == version
     asked.upstream.to_watchers.put_nowait(None)
     assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_stream_flows_both_ways(channel: grpc.aio.Channel) -> None:
+    call = reception_grpc.ReceptionServiceStub(channel).CreateReceptions()
+    for tag in (1, 2, 3):
+        await call.write(reception.CreateReceptionsRequest(tag=tag))
+        step: Any = await call.read()
+        assert step.tag == tag
+    await call.done_writing()
+    assert await call.code() is grpc.StatusCode.OK
 
 
 async def test_services_for_the_inside_cannot_be_reached(channel: grpc.aio.Channel) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from services.embedded.child import ChildFailed
-from services.embedded.gateway import Gateway, GatewaySettings, Limits
+from services.local.child import ChildFailed
+from services.local.gateway import Gateway, GatewaySettings, Limits
 from tests.e2e.gateway import (
     DESCRIPTORS,
     Answer,
@@ -104,7 +104,7 @@ async def test_its_end_is_noticed(tmp_path: Path) -> None:
 async def test_it_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     script = (
         "import asyncio, pathlib, sys\n"
-        "from services.embedded.gateway import Gateway\n"
+        "from services.local.gateway import Gateway\n"
         "from tests.e2e.gateway import settings_for\n"
         "async def main():\n"
         "    async with Gateway(settings_for(9), pathlib.Path(sys.argv[1])) as gateway:\n"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.embedded.gateway import Limits
+from services.local.gateway import Limits
 from tests.e2e.gateway import Answer, Asked, gateway_before_an_upstream, raw
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -20,7 +20,7 @@ from tests.e2e.transcript import Step, differences, objects, quoted, steps
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STEPS = list(steps(README))
-OWN = re.compile(r"^(scripts/\w+)", re.MULTILINE)
+OWN = re.compile(r"^(scripts/[\w-]+)", re.MULTILINE)
 """Commands that are not for the second terminal: they make and start what the others use."""
 LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
 END = "--- end of answer ---"
@@ -70,11 +70,16 @@ def is_about_scripts(step: Step) -> bool:
     return bool(OWN.search(step.commands))
 
 
+MODES = {"up": "services.embedded", "up-full": "services.full"}
+
+
 @pytest.mark.e2e
-async def test_the_walk_gives_the_answers_that_are_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_walk_gives_the_answers_that_are_shown(mode: str, servers_folder: Path) -> None:
     walk = [step for step in STEPS if not is_about_scripts(step)]
     assert len([step for step in walk if step.shown]) >= 15
-    async with running_system(tmp_path / "data") as system:
+    data = servers_folder / f"readme-{mode}"
+    async with running_system(data, module=MODES[mode], port=free_ports(120), seconds=120) as system:
         shell = await shell_for(system)
         try:
             for step in walk:
@@ -86,21 +91,23 @@ async def test_the_walk_gives_the_answers_that_are_shown(tmp_path: Path) -> None
                 await at_rest(system)
         finally:
             await shell.close()
+            await system.stop()
 
 
 def test_the_scripts_that_it_names_are_there() -> None:
     named = {script for step in STEPS for script in OWN.findall(step.commands)}
-    named |= set(re.findall(r"`(scripts/\w+)[` ]", README))
-    assert {"scripts/up", "scripts/test", "scripts/setup", "scripts/reset"} <= named
+    named |= set(re.findall(r"`(scripts/[\w-]+)[` ]", README))
+    assert {"scripts/up", "scripts/up-full", "scripts/test", "scripts/setup", "scripts/reset"} <= named
     for script in named:
         assert os.access(ROOT / script, os.X_OK), script
         assert (ROOT / script).is_file(), script
 
 
-def test_up_runs_the_system_that_is_tested_here() -> None:
-    last = (ROOT / "scripts" / "up").read_text(encoding="utf-8").splitlines()[-1]
-    assert re.fullmatch(r'exec \S+ -m services\.embedded "\$@"', last), last
-    assert re.search(r"^up:.*\n\t@scripts/up ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_scripts_run_the_systems_that_are_tested_here(mode: str) -> None:
+    last = (ROOT / "scripts" / mode).read_text(encoding="utf-8").splitlines()[-1]
+    assert last == f'exec .venv/bin/python -m {MODES[mode]} "$@"'
+    assert re.search(rf"^{mode}:.*\n\t@scripts/{mode} ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.e2e

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from services.embedded.gateway_routes import PUBLIC
+from services.local.gateway_routes import PUBLIC
 from tabling.dashboard.v1 import dashboard_service_pb2
 from tabling.management.v1 import management_service_pb2
 from tabling.messaging.v1 import event_feed_service_pb2
@@ -98,10 +98,17 @@ class Upstream:
             while (version := await self.to_watchers.get()) is not None:
                 yield reply_class(reception={"version": version}) if version else reply_class(heartbeat=True)
 
+        async def exchange(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+            async for request in requests:
+                await self._note(method, request, context)
+                yield reply_class(tag=request.tag)
+
         wire: dict[str, Any] = {
             "request_deserializer": message_factory.GetMessageClass(method.input_type).FromString,
             "response_serializer": reply_class.SerializeToString,
         }
+        if method.client_streaming:
+            return grpc.stream_stream_rpc_method_handler(exchange, **wire)
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(stream, **wire)
         return grpc.unary_unary_rpc_method_handler(answer, **wire)

@@ -16,7 +16,7 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from services.embedded.gateway_routes import PUBLIC
+from services.local.gateway_routes import PUBLIC
 from tests.e2e.upstream import SERVICES
 
 METHODS: Mapping[str, Any] = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.embedded.gateway import GatewaySettings, envoy_binary, render
-from services.embedded.gateway_routes import PUBLIC, public_methods
+from services.local.gateway import GatewaySettings, envoy_binary, render
+from services.local.gateway_routes import PUBLIC, public_methods
 
 DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "tabling.pb"
 
@@ -57,9 +57,9 @@ def test_every_method_has_a_route_and_no_other_service_has_one() -> None:
         assert inside not in config
 
 
-def test_only_watching_may_take_longer_than_ten_seconds() -> None:
+def test_only_streams_may_take_longer_than_ten_seconds() -> None:
     streams = [method.path for method in public_methods(DESCRIPTORS) if method.is_stream]
-    assert [path.rpartition("/")[2] for path in streams] == ["WatchStore", "WatchReception"]
+    assert [path.rpartition("/")[2] for path in streams] == ["WatchStore", "CreateReceptions", "WatchReception"]
     routes = render(settings()).split("              - match: {path: ")[1:]
     long = [route.split(",")[0] for route in routes if "{max_stream_duration: 14400s" in route]
     assert sorted(long) == sorted(streams)

@@ -30,6 +30,7 @@ TRESPASSES = [
     ("adapters", "services.dashboard.adapters", "from services.dashboard import entrypoints"),
     ("chassis", "services.chassis", "from services.reception import domain"),
     ("chassis", "services.chassis", "from tabling.reception import v1"),
+    ("operations", "services.dashboard", "from services.operations import cli"),
     ("independence", "services.reception", "from services.seat import domain"),
     ("independence", "services.dashboard", "from services.management import adapters"),
 ]

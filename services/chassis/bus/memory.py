@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Collection, Iterable
 
-from services.chassis.bus import Subscription
+from services.chassis.bus import Subscription, WithinOneProcess
 from tabling.messaging.v1.envelope_pb2 import Envelope
 
 
-class MemoryBus:
+class MemoryBus(WithinOneProcess):
     """Delivers at once and answers when all consumers have committed.
 
     A crash loses nothing: the envelope is still in the publisher's outbox. `consumers` are those that must be

@@ -10,7 +10,6 @@ from tabling.messaging.v1.event_feed_service_pb2 import ReadSnapshotsRequest
 from tabling.messaging.v1.event_feed_service_pb2_grpc import EventFeedServiceStub
 
 SOURCES = ("management", "seat", "reception")
-READY_SECONDS = 10.0
 STREAM_SECONDS = 3600.0
 
 
@@ -24,20 +23,6 @@ class Feeds:
     def __init__(self, channels: Mapping[str, grpc.aio.Channel], types: Collection[str]) -> None:
         self._channels = channels
         self._types = sorted(types)
-
-    async def ready(self) -> None:
-        """Return once every source answers. Raises `FeedUnavailable`."""
-        # the first page is enough to know
-        for source, channel in self._channels.items():
-            request = ReadSnapshotsRequest(types=self._types)
-            stub = EventFeedServiceStub(channel)
-            call = stub.ReadSnapshots(request, timeout=READY_SECONDS, wait_for_ready=True)
-            try:
-                async for _ in call:
-                    break
-                call.cancel()
-            except grpc.aio.AioRpcError as error:
-                raise FeedUnavailable(f"the feed of {source} answers {error.code().name}") from error
 
     async def read(self) -> AsyncIterator[Envelope]:
         """The present snapshots. Raises `FeedUnavailable`."""

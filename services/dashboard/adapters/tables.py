@@ -99,4 +99,4 @@ tables = Table(
 )
 
 READ_MODEL = (stores, availabilities, lines, receptions, orders, tables)
-"""What a rebuild clears and fills again; everything else in the database is the chassis'."""
+"""What a rebuild puts right; everything else in the database is the chassis'."""

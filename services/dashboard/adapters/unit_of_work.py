@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from typing import Generic, TypeVar
 
-from sqlalchemy import Connection, Dialect, Table, delete
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Table
 
+from services.chassis.statements import insert_newer
 from services.chassis.unit_of_work import Surroundings, UnitOfWork
 from services.dashboard.adapters import tables
 from services.dashboard.application.model import (
@@ -46,7 +45,9 @@ class LatestRows(Generic[R]):
     def flush(self) -> None:
         """Write the rows kept."""
         if self._rows:
-            self._connection.exec_driver_sql(_upsert(self._table, self._connection.dialect), [*self._rows.values()])
+            # in one order everywhere: two transactions that write the same rows then wait, instead of for each other
+            rows = [self._rows[key]._asdict() for key in sorted(self._rows)]
+            insert_newer(self._table, self._connection.dialect).run(self._connection, rows)
             self._rows = {}
 
 
@@ -62,24 +63,5 @@ class DashboardUnit(UnitOfWork):
         self.orders: LatestRows[OrderRow] = self._latest(tables.orders)
         self.tables: LatestRows[TableRow] = self._latest(tables.tables)
 
-    def clear(self) -> None:
-        """Forget everything that is shown."""
-        self.flush()
-        for table in tables.READ_MODEL:
-            self.connection.execute(delete(table))
-
     def _latest(self, table: Table) -> LatestRows[R]:
         return self.collection(table.name, LatestRows(self.connection, table))
-
-
-@cache
-def _upsert(table: Table, dialect: Dialect) -> str:
-    # as text, which takes rows as they are: binding by name costs as much again as the writing.
-    # `insert` is the one thing here that another dialect would import from elsewhere
-    statement = insert(table)
-    new = statement.excluded
-    values = {column.name: new[column.name] for column in table.columns if not column.primary_key}
-    upsert = statement.on_conflict_do_update(
-        index_elements=[table.c.id], set_=values, where=new.version > table.c.version
-    )
-    return str(upsert.compile(dialect=dialect))

@@ -4,7 +4,7 @@ Fields are in the order of the table's columns. Times are microseconds since 197
 and compared without a single datetime; None is absent. States and choices are enum names.
 """
 
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 
 class StoreRow(NamedTuple):
@@ -103,6 +103,8 @@ class Versioned(Protocol):
 
     @property
     def version(self) -> int: ...
+
+    def _asdict(self) -> dict[str, Any]: ...
 
 
 R_contra = TypeVar("R_contra", bound=Versioned, contravariant=True)

@@ -12,13 +12,17 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    text,
 )
 
-from services.chassis.database import UtcTime
+from services.chassis.database.types import UtcTime
 from services.chassis.tables import chassis_tables
 
 metadata = MetaData()
 chassis_tables(metadata)
+
+IS_OPEN = text("state IN ('RECEIVED', 'ACCEPTED', 'CALLED', 'SEATED')")
+"""Written out, so that the partial index serves it."""
 
 stores = Table(
     "stores",
@@ -73,6 +77,7 @@ orders = Table(
     Column("order_key", BigInteger, nullable=False, comment="smaller is called earlier"),
     Index("ix_orders_age", "store_id", "created_at", "id"),
     Index("ix_orders_line", "store_id", "reception_state", "order_key"),
+    Index("ix_orders_open", "state", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
 )
 
 tables = Table(

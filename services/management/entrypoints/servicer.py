@@ -210,8 +210,9 @@ class ManagementServicer(grpc_pb.ManagementServiceServicer):
             while True:
                 order = await self._desk.read(self._queries.order(store, order_id))
                 left = until - time.monotonic()
-                if _is_settled(order) or left <= 0 or not await wait_for(woken, left):
+                if _is_settled(order) or left <= 0:
                     return order
+                await wait_for(woken, left)
 
 
 def _order(request: Any) -> tuple[str, str, str]:

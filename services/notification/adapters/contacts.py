@@ -6,6 +6,7 @@ from types import TracebackType
 
 import grpc
 
+from services.chassis.tracing import cause, metadata
 from services.notification.application.notifier import ContactsUnavailable
 from tabling.reception.v1.contact_service_pb2 import BatchGetContactsRequest
 from tabling.reception.v1.contact_service_pb2_grpc import ContactServiceStub
@@ -32,8 +33,11 @@ class ReceptionContacts(AbstractAsyncContextManager["ReceptionContacts"]):
     async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
         """Phone numbers by reception id. Raises `ContactsUnavailable`."""
         names = [f"stores/{store_id}/receptions/{reception_id}" for store_id, reception_id in receptions]
+        request = BatchGetContactsRequest(names=names)
         try:
-            answer = await self._stub.BatchGetContacts(BatchGetContactsRequest(names=names), timeout=DEADLINE_SECONDS)
+            answer = await self._stub.BatchGetContacts(
+                request, timeout=DEADLINE_SECONDS, metadata=metadata(cause.get())
+            )
         except grpc.aio.AioRpcError as error:
             raise ContactsUnavailable(error.code().name) from error
         return {contact.reception.rpartition("/")[2]: contact.phone for contact in answer.contacts}

@@ -1,19 +1,17 @@
 """The ledger inside a unit of work: written in one statement per kind of change."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, update
-from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy import Connection, select
 
 from services.chassis.kernel import Stale
-from services.chassis.statements import bulk
-from services.notification.adapters.rows import notice_to_row, progress_to_row
+from services.chassis.statements import insert_into, rows_by_key, update_version
+from services.notification.adapters.rows import notice_from_row, notice_to_row, progress_to_row
 from services.notification.adapters.tables import notices
 from services.notification.domain.notice import Notice
 
-_COLUMNS = tuple(notices.c.keys())
-_INSERT = insert(notices)
 _PROGRESS = (
     "version",
     "state",
@@ -25,22 +23,27 @@ _PROGRESS = (
     "updated_at",
     "next_attempt_at",
 )
-_UPDATE = (
-    update(notices)
-    .where(notices.c.id == bindparam("b_id"), notices.c.version == bindparam("b_version"))
-    .values({column: bindparam(column) for column in _PROGRESS})
-)
+
+
+_LEASE = ("version", "doubtful", "next_attempt_at")
 
 
 class SqlNotices:
-    """The lines of the ledger that one transaction adds or carries on.
+    """The lines of the ledger that one transaction adds, takes up or carries on.
 
-    Other than `Rows` it reads nothing: whoever has a notice as it was committed brings it along, and the
+    Other than `Rows` it reads little: whoever has a notice as it was committed brings it along, and the
     version tells on writing when it was changed since. This halves the cost of a notice.
     """
 
-    def __init__(self, connection: Connection, announce: Callable[[Notice], None], changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        now: datetime,
+        announce: Callable[[Notice], None],
+        changed: Callable[[], None],
+    ) -> None:
         self._connection = connection
+        self._now = now
         self._announce = announce
         self._changed = changed
         self._added: list[Notice] = []
@@ -60,6 +63,34 @@ class SqlNotices:
         self._carried.append(notice)
         self._save(notice)
 
+    def take_up(self, limit: int) -> list[Notice]:
+        """Notices whose time has come, longest due first; whoever has them in hand has been given up."""
+        due = notices.c.next_attempt_at
+        statement = select(notices).where(due.is_not(None), due <= self._now).order_by(due, notices.c.id).limit(limit)
+        rows = self._connection.execute(statement.with_for_update(skip_locked=True)).mappings()
+        found = [notice_from_row(row) for row in rows]
+        for notice in found:
+            notice.take_up(self._now)
+        self._lease(found)
+        return found
+
+    def keep(self, committed: Iterable[Notice]) -> list[Notice]:
+        """Those of these notices, given as they were committed, that nobody else has taken up; for another while."""
+        twins = {notice.id: notice.twin() for notice in committed}
+        rows = rows_by_key(self._connection, notices, [*twins], lock=True)
+        ours = [twins[row["id"]] for row in rows if row["version"] == twins[row["id"]].version]
+        for notice in ours:
+            notice.keep(self._now)
+        self._lease(ours)
+        return ours
+
+    def _lease(self, taken: Sequence[Notice]) -> None:
+        for notice in taken:
+            notice.version += 1
+            self._changed()
+        # if whoever has it in hand now is not heard of again, it may have been sent
+        self._update(_LEASE, [progress_to_row(notice) | {"doubtful": True} for notice in taken])
+
     def preload(self, keys: Iterable[str]) -> None:
         """Nothing to load."""
 
@@ -68,14 +99,15 @@ class SqlNotices:
         added, self._added = self._added, []
         carried, self._carried = self._carried, []
         if added:
-            self._run(_INSERT, _COLUMNS, [notice_to_row(notice) for notice in added])
-        if carried:
-            hits = self._run(_UPDATE, _PROGRESS, [progress_to_row(notice) for notice in carried])
-            if hits != len(carried):
-                raise Stale(f"{len(carried) - hits} of {len(carried)} notices were changed by somebody else")
+            rows = [notice_to_row(notice) for notice in added]
+            insert_into(notices, self._connection.dialect).run(self._connection, rows)
+        self._update(_PROGRESS, [progress_to_row(notice) for notice in carried])
 
-    def _run(self, statement: UpdateBase, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> int:
-        return bulk(statement, columns, self._connection.dialect).run(self._connection, rows)
+    def _update(self, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+        if rows:
+            hits = update_version(notices, self._connection.dialect, columns).run(self._connection, rows)
+            if hits != len(rows):
+                raise Stale(f"{len(rows) - hits} of {len(rows)} notices were changed by somebody else")
 
     def _save(self, notice: Notice) -> None:
         notice.version += 1

@@ -8,10 +8,11 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection, RowMapping, Select, bindparam, literal, select, tuple_
 
-from services.chassis.database import Database, UtcTime
+from services.chassis.database import Database
+from services.chassis.database.types import UtcTime
 from services.chassis.kernel import NotFound
 from services.chassis.paging import page_token
-from services.chassis.statements import among, fetch, key_list
+from services.chassis.statements import among, fetch
 from services.notification.adapters.messages import PURPOSES, STATES
 from services.notification.adapters.rows import PURPOSE_OF, RECEPTION_STATE_OF, STATE_OF, notice_from_row
 from services.notification.adapters.tables import notices, receptions
@@ -82,12 +83,18 @@ def due_notices(connection: Connection, now: datetime, limit: int, without: Cont
     return [notice_from_row(row) for row in connection.execute(_BY_IDS, some).mappings()] if some["ids"] else []
 
 
+def is_any_due(connection: Connection, now: datetime) -> bool:
+    """Whether there is a notice to send, or to ask the vendor about."""
+    due = notices.c.next_attempt_at
+    return connection.execute(select(notices.c.id).where(due.is_not(None), due <= now).limit(1)).first() is not None
+
+
 _STATES = select(receptions.c.id, receptions.c.state, receptions.c.round).where(among(receptions.c.id))
 
 
 def newest_states(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[ReceptionState, int]]:
     """State and round of receptions, as of their newest snapshot."""
-    found = fetch(_STATES, connection.dialect).run(connection, {"keys": key_list(ids)})
+    found = fetch(_STATES, connection.dialect).run(connection, {"keys": ids})
     return {row["id"]: (RECEPTION_STATE_OF[row["state"]], row["round"]) for row in found}
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-from services.chassis.database import UtcTime
+from services.chassis.database.types import UtcTime
 from services.chassis.tables import chassis_tables
 
 metadata = MetaData()

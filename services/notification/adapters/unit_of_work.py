@@ -15,12 +15,18 @@ from services.notification.domain.store import Store
 
 
 class NotificationUnitOfWork(UnitOfWork):
-    """The ledger, and what is known of receptions and stores. `decided`: notices that wait to be sent."""
+    """The ledger, and what is known of receptions and stores.
+
+    `decided`: notices that wait to be sent, those of them that are traced with traceparents in `causes`. `settled`:
+    notices that came to their end.
+    """
 
     def __init__(self, connection: Connection, now: datetime, around: Surroundings) -> None:
         super().__init__(connection, now, around)
         self.decided: list[Notice] = []
-        self.notices = self.collection("notices", SqlNotices(connection, self._announce, self._count))
+        self.settled: list[Notice] = []
+        self.causes: dict[str, str] = {}
+        self.notices = self.collection("notices", SqlNotices(connection, now, self._announce, self._count))
         self.receptions: Rows[Reception] = self.rows(
             "receptions",
             tables.receptions,
@@ -42,5 +48,9 @@ class NotificationUnitOfWork(UnitOfWork):
         for message in messages(notice):
             self.outbox.add(message)
         # a new line that is not settled is for the sender, which hears of it once this has committed
-        if notice.version == 1 and not notice.is_settled:
+        if notice.is_settled:
+            self.settled.append(notice)
+        elif notice.version == 1:
             self.decided.append(notice)
+            if self.outbox.cause:
+                self.causes[notice.id] = self.outbox.cause

@@ -35,20 +35,12 @@ class Courier:
         return await self._contacts.look_up([(notice.store_id, notice.reception_id) for notice in batch])
 
     async def deliver(
-        self,
-        batch: Sequence[Notice],
-        phones: Mapping[str, str],
-        newest: Newest,
-        now: datetime,
-        doubtful_before: datetime,
+        self, batch: Sequence[Notice], phones: Mapping[str, str], newest: Newest, now: datetime
     ) -> dict[str, Finding]:
-        """Send what is still true and in time; ask first about what may have arrived already.
-
-        Attempts of notices last changed before `doubtful_before` may have been made and not written down.
-        """
+        """Send what is still true and in time; ask first about what may have arrived already."""
         findings: dict[str, Finding] = {}
         to_send, to_ask = [], []
-        doubtful = {notice.id for notice in batch if notice.may_have_arrived(doubtful_before)}
+        doubtful = {notice.id for notice in batch if notice.doubtful}
         for notice in batch:
             reason = notice.why_withhold(*newest[notice.reception_id], now)
             forgotten = now >= notice.created_at + self._can.idempotency_window

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.notification.application.ports import Templates, UnitOfWork
-from services.notification.domain.notice import FIRST_ATTEMPT, Notice, Reason
+from services.notification.domain.notice import LEASE, Notice, Reason
 from services.notification.domain.purpose import Purpose
 from services.notification.domain.reception import Reception, token
 from services.notification.domain.snapshot import Snapshot, expire_at, purposes, words
@@ -57,7 +57,7 @@ def _draft(id_: str, snapshot: Snapshot, purpose: Purpose, uow: UnitOfWork, temp
         expire_at=expire_at(snapshot, purpose, now),
         created_at=now,
         updated_at=now,
-        next_attempt_at=now + FIRST_ATTEMPT,
+        next_attempt_at=now + LEASE,
     )
 
 

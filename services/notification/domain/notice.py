@@ -30,8 +30,10 @@ class Reason(Enum):
     NO_CONTACT = "NO_CONTACT"
 
 
-FIRST_ATTEMPT = timedelta(seconds=5)
-"""Until when the sender, which hears of a new notice at once, has it to itself; then it counts as left over."""
+LEASE = timedelta(seconds=20)
+"""How long whoever has a notice in hand has it to himself: who decided on it, or who took up what was left over."""
+ATTEMPT = timedelta(seconds=15)
+"""How long an attempt may take; what is left of the lease is to write down what came of it."""
 
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(seconds=30)
@@ -43,7 +45,8 @@ KEEP_ASKING = timedelta(days=3)
 class Notice(Aggregate):
     """One line of the ledger.
 
-    `next_attempt_at` is None once settled. `doubtful`: an attempt may have come through unseen.
+    `next_attempt_at` is None once settled. `doubtful`: an attempt may have come through that nobody knows the end
+    of; in the ledger every notice is so while somebody who took it up has it in hand.
     `phone` is masked; the number itself is never kept.
     """
 
@@ -84,9 +87,19 @@ class Notice(Aggregate):
             return Reason.STALE
         return Reason.EXPIRED if now >= self.expire_at else None
 
-    def may_have_arrived(self, doubtful_before: datetime) -> bool:
-        """True when an attempt was, or may have been, made that nobody knows the end of."""
-        return self.doubtful or self.updated_at < doubtful_before
+    def is_safe(self, now: datetime) -> bool:
+        """Whether there is time for an attempt before somebody else may take the notice up."""
+        return self.next_attempt_at is not None and now + ATTEMPT <= self.next_attempt_at
+
+    def take_up(self, at: datetime) -> None:
+        """Have in hand what was left over: nobody else takes it up for a while."""
+        # who decided on it had it first, and may have sent it
+        self.doubtful = self.doubtful or self.version == 1
+        self.keep(at)
+
+    def keep(self, at: datetime) -> None:
+        """Have it in hand for another while."""
+        self.next_attempt_at = at + LEASE
 
     def withhold(self, reason: Reason, at: datetime) -> None:
         """Never send it."""

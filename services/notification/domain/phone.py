@@ -1,6 +1,8 @@
 """Phone numbers as people may see them."""
 
 KOREA = "+82"
+MOST_HIDDEN = 11
+"""What is too long for a number is shortened where it is hidden: the ledger has no room for it."""
 
 
 def masked(e164: str) -> str:
@@ -9,7 +11,8 @@ def masked(e164: str) -> str:
         return "*" * len(e164)
     last = e164[-4:]
     if not e164.startswith(KOREA):
-        return f"{e164[:2]}{'*' * (len(e164) - 6)}{last}"
+        return f"{e164[:2]}{'*' * min(len(e164) - 6, MOST_HIDDEN)}{last}"
     national = "0" + e164[len(KOREA) :]
     prefix = national[:2] if national.startswith("02") else national[:3]
-    return f"{prefix}-{'*' * max(3, len(national) - len(prefix) - 4)}-{last}"
+    hidden = min(max(3, len(national) - len(prefix) - 4), MOST_HIDDEN)
+    return f"{prefix}-{'*' * hidden}-{last}"

@@ -3,17 +3,18 @@
 import asyncio
 from collections import deque
 from collections.abc import Container, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from services.chassis.clock import Clock
 from services.chassis.crash import crash_point
-from services.chassis.kernel import DomainError, StorageBusy, StorageFull
+from services.chassis.kernel import DomainError, Stale, StorageBusy, StorageFull
 from services.chassis.logs import get_logger
 from services.notification.application.courier import Courier, Newest, out_of_reach
 from services.notification.application.notifier import ContactsUnavailable
 from services.notification.application.settle_notices import Finding
-from services.notification.domain.notice import FIRST_ATTEMPT, Notice
+from services.notification.domain.notice import ATTEMPT, Notice
+from services.notification.entrypoints.reports import Reports
 
 log = get_logger(__name__)
 
@@ -28,8 +29,14 @@ LONGEST_REST = timedelta(seconds=5)
 class Ledger(Protocol):
     """What the sender needs of the database."""
 
-    async def due(self, now: datetime, limit: int, without: Container[str]) -> list[Notice]:
-        """Open notices whose time has come, longest due first, without those already in hand."""
+    async def take_up(self, limit: int, without: Container[str]) -> list[Notice]:
+        """Notices whose time has come and that nobody has in hand, longest due first; for `LEASE`.
+
+        Of those in `without`, which the caller has in hand, only such whose lease ran out meanwhile.
+        """
+
+    async def keep(self, notices: Sequence[Notice]) -> list[Notice]:
+        """Those of the notices, which were in hand, that still are, with time enough for an attempt."""
 
     async def newest(self, notices: Sequence[Notice]) -> Newest:
         """State and round of the notices' receptions, as known now."""
@@ -47,25 +54,27 @@ class Sender:
     reach the sender rests, and tries with one notice at a time; nobody waits for it.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, *, pace_seconds: float = 0.05) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, reports: Reports, *, pace_seconds: float = 0.05) -> None:
         self._ledger = ledger
+        self._reports = reports
         self._clock = clock
         self._pace_seconds = pace_seconds
-        self._waiting: deque[Notice] = deque()
-        self._ours: set[str] = set()
+        self._waiting: deque[str] = deque()
+        self._ours: dict[str, Notice] = {}
         self._wake = asyncio.Event()
         self._emptied = asyncio.Event()
         self._window = asyncio.Semaphore(BATCHES_AT_ONCE)
         self._troubles = 0
-        self._started_at = clock.now()
 
     def hand_over(self, notices: Iterable[Notice]) -> int:
         """Take open notices; gives how many were new. What does not fit is left to the sweep."""
         before = len(self._waiting)
         for notice in notices:
-            if notice.id not in self._ours and len(self._waiting) < MOST_WAITING:
-                self._ours.add(notice.id)
-                self._waiting.append(notice)
+            if notice.id in self._ours:
+                self._ours[notice.id] = notice
+            elif len(self._waiting) < MOST_WAITING:
+                self._ours[notice.id] = notice
+                self._waiting.append(notice.id)
         self._wake.set()
         return len(self._waiting) - before
 
@@ -94,22 +103,19 @@ class Sender:
             await self._clock.sleep_until(self._clock.now() + min(pause, LONGEST_REST))
 
     def _take(self, most: int) -> list[Notice]:
-        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        return [self._ours[self._waiting.popleft()] for _ in range(min(most, len(self._waiting)))]
 
     async def _process(self, batch: Sequence[Notice], courier: Courier) -> None:
         trouble = True
         done: Sequence[Notice] = batch
         try:
-            phones = await courier.look_up(batch)
-            # looked at again right before sending: a party that sits must not be called
-            newest = await self._ledger.newest(batch)
-            findings = await courier.deliver(batch, phones, newest, self._clock.now(), self._started_at)
-            crash_point("sender.after_send")
-            await self._settle([(notice, findings[notice.id]) for notice in batch])
-            trouble = out_of_reach(findings)
+            with self._reports.sending(batch):
+                trouble = await self._send(batch, courier)
+        except TimeoutError:
+            log.warning("notices not sent in time", notices=len(batch))
         except ContactsUnavailable as error:
             log.warning("no contacts", notices=len(batch), error=str(error))
-            self._waiting.extendleft(reversed(batch))
+            self._waiting.extendleft(notice.id for notice in reversed(batch))
             done = ()
         except DomainError as error:
             log.warning("notices not settled", notices=len(batch), error=error.reason)
@@ -117,35 +123,59 @@ class Sender:
             log.error("notices not sent", notices=len(batch), exc_info=error)
         finally:
             # whatever is not settled is still in the ledger: the sweep brings it again
-            self._ours.difference_update(notice.id for notice in done)
+            for notice in done:
+                del self._ours[notice.id]
             self._troubles = self._troubles + 1 if trouble else 0
             self._wake.set()
             self._window.release()
+
+    async def _send(self, batch: Sequence[Notice], courier: Courier) -> bool:
+        """Take the batch to the vendor and settle it; True when the vendor is out of reach."""
+        batch = await self._ledger.keep(batch)
+        if not batch:
+            return False
+        self._ours.update((notice.id, notice) for notice in batch)
+        async with asyncio.timeout(ATTEMPT.total_seconds()):
+            phones = await courier.look_up(batch)
+            # looked at again right before sending: a party that sits must not be called
+            newest = await self._ledger.newest(batch)
+            findings = await courier.deliver(batch, phones, newest, self._clock.now())
+        crash_point("sender.after_send")
+        await self._settle([(notice, findings[notice.id]) for notice in batch])
+        return out_of_reach(findings)
 
     async def _settle(self, findings: Sequence[tuple[Notice, Finding]]) -> None:
         """Write down what was done; it is in no other place, so a database that cannot be used is waited for."""
         while True:
             try:
                 return await self._ledger.settle(findings)
+            except Stale:
+                return await self._settle_singly(findings)
             except (StorageBusy, StorageFull) as error:
                 log.warning("sender waits for its database", notices=len(findings), error=error.reason)
             await self._clock.sleep_until(self._clock.now() + FIRST_REST)
 
+    async def _settle_singly(self, findings: Sequence[tuple[Notice, Finding]]) -> None:
+        """One of them was taken up by somebody else; what is known of the others is written down all the same."""
+        if len(findings) == 1:
+            log.warning("notice is somebody else's", notice=findings[0][0].id)
+            return
+        for finding in findings:
+            await self._settle([finding])
+
     async def _sweep(self) -> None:
-        # what an earlier process left behind is nobody else's, however fresh it is
-        ahead = FIRST_ATTEMPT
         while True:
             self._emptied.clear()
-            if await self._sweep_once(ahead) < PAGE:
-                ahead = timedelta(0)
+            # in times of trouble one at a time is tried: others may fare better with the rest
+            limit = 1 if self._troubles else PAGE
+            if await self._sweep_once(limit) < PAGE:
                 await self._clock.sleep_until(self._clock.now() + SWEEP)
             else:
                 await self._emptied.wait()
 
-    async def _sweep_once(self, ahead: timedelta) -> int:
+    async def _sweep_once(self, limit: int) -> int:
         try:
-            until = self._clock.now() + ahead
-            return self.hand_over(await self._ledger.due(until, PAGE, frozenset(self._ours)))
+            return self.hand_over(await self._ledger.take_up(limit, self._ours.keys()))
         except DomainError as error:
             log.warning("ledger not swept", error=error.reason)
             return 0

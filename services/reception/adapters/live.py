@@ -1,49 +1,50 @@
-"""The read side as the servicers use it: queries, memory, and receptions that are followed."""
+"""The read side as the servicers use it: queries, with places from memory, and receptions that are followed."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from services.chassis.desk import Desk
-from services.chassis.signals import Signals, wait_for
+from services.chassis.signals import wait_for
 from services.reception.adapters import queries
-from services.reception.adapters.line_view import LineView, line_topic, reception_topic
+from services.reception.adapters.following import Following
+from services.reception.adapters.line_view import LineView
+from services.reception.adapters.refresh import Refresh
 from services.reception.adapters.unit_of_work import ReceptionUnitOfWork
-from services.reception.application.ports import Standing
+from services.reception.application.ports import Placed
 from services.reception.domain.line import Line
 from services.reception.domain.reception import Reception, State
 
+TRIES = 3
+"""How often a reception is read that changes its place while it is being read."""
+
 
 class Live:
-    """Reads. Receptions that somebody follows are taken from the commits, so that following costs no queries."""
+    """Reads. A place is never older than its reception: the view is brought up to the line that the tables have."""
 
-    def __init__(self, desk: Desk[ReceptionUnitOfWork], signals: Signals, view: LineView) -> None:
+    def __init__(self, desk: Desk[ReceptionUnitOfWork], view: LineView, refresh: Refresh, following: Following) -> None:
         self._desk = desk
-        self._signals = signals
         self._view = view
-        self._followers: Counter[str] = Counter()
-        self._latest: dict[str, Reception] = {}
+        self._refresh = refresh
+        self._following = following
 
-    def committed(self, uow: ReceptionUnitOfWork) -> None:
-        """Take over what a transaction changed."""
-        self._view.committed(uow.places, uow.lines.saved)
-        if self._followers:
-            saved = uow.receptions.saved
-            self._latest.update((key, saved[key]) for key in saved.keys() & self._followers.keys())
-
-    def line(self, store_id: str) -> Line | None:
-        """A store's line as committed; not to be changed."""
+    async def line(self, store_id: str) -> Line | None:
+        """A store's line, not to be changed; where another process has just changed it, maybe as it was before."""
+        if self._following.is_doubted(store_id) or self._view.line(store_id) is None:
+            await self._refresh.of((store_id,))
         return self._view.line(store_id)
 
-    def standing(self, reception: Reception) -> Standing:
-        """Where a reception stands, as committed."""
-        return self._view.standing(reception)
-
-    async def one(self, store_id: str, reception_id: str) -> Reception | None:
+    async def one(self, store_id: str, reception_id: str) -> Placed | None:
         """A store's reception, or None."""
-        return await self._desk.read(lambda connection: queries.one_reception(connection, store_id, reception_id))
+        for _ in range(TRIES):
+            found = await self._desk.read(lambda connection: queries.receptions_by_id(connection, (reception_id,)))
+            if not found or found[0].reception.store_id != store_id:
+                return None
+            await self._catch_up(found)
+            if self._view.agrees(found[0].reception):
+                break
+        return self.placed(found[0].reception)
 
     async def page(
         self,
@@ -53,13 +54,15 @@ class Live:
         states: Sequence[State],
         after: tuple[datetime, str] | None,
         limit: int,
-    ) -> list[Reception]:
+    ) -> list[Placed]:
         """Receptions by age."""
-        return await self._desk.read(
+        found = await self._desk.read(
             lambda connection: queries.page_of_receptions(
                 connection, store_id=store_id, customer_id=customer_id, states=states, after=after, limit=limit
             )
         )
+        await self._catch_up(found)
+        return [self.placed(read.reception) for read in found]
 
     async def contacts(self, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
         """Name, phone and language of those of (store, reception) that have a phone."""
@@ -68,20 +71,27 @@ class Live:
     @contextmanager
     def follow(self, store_id: str, reception_id: str) -> Iterator["FollowedReception"]:
         """Follow one reception; nothing that changes after this call is missed."""
-        own = reception_topic(reception_id)
-        self._followers[reception_id] += 1
-        try:
-            with self._signals.listen(own) as itself, self._signals.listen(own, line_topic(store_id)) as anything:
-                yield FollowedReception(self, store_id, reception_id, itself, anything)
-        finally:
-            self._followers[reception_id] -= 1
-            if not self._followers[reception_id]:
-                del self._followers[reception_id]
-                self._latest.pop(reception_id, None)
+        with self._following.follow(store_id, reception_id) as events:
+            yield FollowedReception(self, store_id, reception_id, *events)
 
-    def latest(self, reception_id: str) -> Reception | None:
-        """What was last committed of a followed reception, None when nothing was since it is followed."""
-        return self._latest.get(reception_id)
+    def placed(self, reception: Reception) -> Placed:
+        """The reception and its place in the view."""
+        return Placed(reception, self._view.standing(reception))
+
+    def newest(self, seen: Reception) -> Reception | None:
+        """A followed reception as last committed; None when that is a moment older than its line."""
+        latest = self._following.latest(seen.id)
+        newest = seen if latest is None or latest.version <= seen.version else latest
+        return newest if self._view.agrees(newest) else None
+
+    async def _catch_up(self, found: Sequence[queries.Read]) -> None:
+        behind = {
+            reception.store_id
+            for reception, line_version in found
+            if reception.state is State.WAITING and self._view.version(reception.store_id) < line_version
+        }
+        if behind:
+            await self._refresh.of(behind)
 
 
 class FollowedReception:
@@ -105,11 +115,12 @@ class FollowedReception:
         """True when the reception changed within `seconds`."""
         return await wait_for(self._itself, seconds)
 
-    async def read(self) -> Reception | None:
-        """The reception as it is now."""
+    async def read(self) -> Placed | None:
+        """The reception and its place as they are now."""
         if self._seen is None:
-            self._seen = await self._live.one(self._store_id, self._reception_id)
-        latest = self._live.latest(self._reception_id)
-        if latest is not None and (self._seen is None or latest.version > self._seen.version):
-            self._seen = latest
-        return self._seen
+            # from here on the view tells what others change of it
+            await self._live.line(self._store_id)
+        newest = self._seen and self._live.newest(self._seen)
+        placed = self._live.placed(newest) if newest else await self._live.one(self._store_id, self._reception_id)
+        self._seen = placed.reception if placed else None
+        return placed

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from services.chassis.rows import Rows
-from services.reception.adapters.line_view import TransactionPlaces, reception_topic
+from services.reception.adapters.line_view import LineView, TransactionPlaces
 from services.reception.adapters.rows import EarlyOrder
 from services.reception.adapters.tables import IN_LINE, receptions
 from services.reception.domain.customer import Customer
@@ -16,19 +16,13 @@ from services.reception.domain.reception import Reception
 
 
 class SqlReceptions:
-    """Receptions, with their places in line and their watchers."""
+    """Receptions, with their places in line."""
 
     def __init__(
-        self,
-        rows: Rows[Reception],
-        places: TransactionPlaces,
-        signal: Callable[[str], None],
-        connection: Connection,
-        flush: Callable[[], None],
+        self, rows: Rows[Reception], places: TransactionPlaces, connection: Connection, flush: Callable[[], None]
     ) -> None:
         self._rows = rows
         self._places = places
-        self._signal = signal
         self._connection = connection
         self._flush = flush
         self.saved: dict[str, Reception] = {}
@@ -38,7 +32,6 @@ class SqlReceptions:
         """Keep it, move it in its line, and tell what happened."""
         self.saved[reception.id] = reception
         self._places.put(reception)
-        self._signal(reception_topic(reception.id))
         self._rows.save(reception)
 
     def uncalled(
@@ -56,17 +49,51 @@ class SqlReceptions:
 
 
 class SqlLines:
-    """Lines; remembers which were saved, for the view."""
+    """Lines. With a line that is found, and thereby locked, the view knows its order.
 
-    def __init__(self, rows: Rows[Line]) -> None:
+    `found`: the versions at which they were, 0 where there was none; `saved`: those saved, for the view.
+    """
+
+    def __init__(self, rows: Rows[Line], view: LineView, signal: Callable[[str], None], connection: Connection) -> None:
         self._rows = rows
+        self._view = view
+        self._signal = signal
+        self._connection = connection
+        self.found: dict[str, int] = {}
         self.saved: dict[str, Line] = {}
-        self.find, self.get = rows.find, rows.get
+
+    def preload(self, keys: Iterable[str]) -> None:
+        """Load and lock these in one statement."""
+        unknown = [key for key in keys if key not in self.found]
+        if not unknown:
+            return
+        self._rows.preload(unknown)
+        lines = [line for key in unknown if (line := self._rows.find(key)) is not None]
+        self.found.update(dict.fromkeys(unknown, 0))
+        self.found.update((line.id, line.version) for line in lines)
+        self._view.catch_up(self._connection, lines)
+
+    def find(self, key: str) -> Line | None:
+        """The line of the store with this id, or None."""
+        if key not in self.found:
+            self.preload((key,))
+        return self._rows.find(key)
+
+    def get(self, key: str, name: str | None = None) -> Line:
+        """The line of the store with this id. Raises `NotFound`, telling `name`."""
+        if key not in self.found:
+            self.preload((key,))
+        return self._rows.get(key, name)
 
     def save(self, line: Line) -> None:
-        """Keep it."""
+        """Keep it, and tell all replicas that something about its receptions or itself has changed."""
         self.saved[line.id] = line
+        self._signal(line.id)
         self._rows.save(line)
+
+    def flush(self) -> None:
+        """Write those saved."""
+        self._rows.flush()
 
 
 class SqlCustomers:

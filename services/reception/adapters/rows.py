@@ -11,7 +11,7 @@ from services.reception.domain.line import Line, Policy, SeatingMode, StoreState
 from services.reception.domain.reception import Channel, CloseReason, Contact, Reception, State
 
 
-def reception_to_row(reception: Reception) -> dict[str, Any]:
+def reception_to_row(reception: Reception, line_version: int) -> dict[str, Any]:
     """A row of `receptions`."""
     contact = reception.contact
     return {
@@ -40,6 +40,7 @@ def reception_to_row(reception: Reception) -> dict[str, Any]:
         "closed_at": reception.closed_at,
         "seating_version": reception.seating_version,
         "order_version": reception.order_version,
+        "line_version": line_version,
     }
 
 

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
 
 from services.chassis.logs import get_logger
 from services.chassis.pace import Pace
+from services.chassis.telemetry import Telemetry
+from services.chassis.tracing import metadata
+from services.reception.application.ports import Question
 from tabling.seat.v1.seat_service_pb2 import CheckSeatsRequest, SeatAnswer, SeatQuestion
 from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceStub
 
@@ -29,12 +33,12 @@ OPTIONS = (
 )
 
 
-class Question(NamedTuple):
-    """What several joins may ask in the same words."""
+class Asking(NamedTuple):
+    """Who asks, and where the answers go."""
 
-    store_id: str
-    party_size: int
-    section: str
+    questions: Sequence[Question]
+    answers: asyncio.Future[list[bool]]
+    traceparent: str
 
 
 class CheckSeats:
@@ -44,27 +48,34 @@ class CheckSeats:
     for a moment, so that an ailing seat costs a join nothing.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, telemetry: Telemetry | None = None) -> None:
         self._target = target
-        self._waiting: deque[tuple[Question, asyncio.Future[bool]]] = deque()
+        self._telemetry = telemetry or Telemetry()
+        self._asked = self._telemetry.metrics.counter(
+            "tabling_seat_questions_total", "Calls of seat.CheckSeats, by gRPC code.", "code"
+        )
+        self._waiting: deque[Asking] = deque()
         self._wake = asyncio.Event()
         self._pace = Pace(LONGEST_PACE_SECONDS)
         self._failures = 0
         self._skip_until = 0.0
 
-    async def fit(self, store_id: str, party_size: int, section: str) -> bool:
-        """Whether a free table fits that nobody in line could use. False when nobody knows."""
+    async def fit(self, questions: Sequence[Question]) -> list[bool]:
+        """For each, whether a free table fits that nobody in line could use. False when nobody knows."""
         loop = asyncio.get_running_loop()
-        if loop.time() < self._skip_until:
-            return False
-        future: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append((Question(store_id, party_size, section), future))
+        if not questions or loop.time() < self._skip_until:
+            return [False] * len(questions)
+        answers: asyncio.Future[list[bool]] = loop.create_future()
+        span = self._telemetry.asks("CheckSeats")
+        if span:
+            answers.add_done_callback(span.ended_by)
+        self._waiting.append(Asking(questions, answers, span.traceparent if span else ""))
         self._wake.set()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                return await future
+                return await answers
         except TimeoutError:
-            return False
+            return [False] * len(questions)
 
     async def serve(self) -> None:
         """Ask until cancelled."""
@@ -78,21 +89,24 @@ class CheckSeats:
                 await self._wake.wait()
 
     async def _ask(self, stub: "SeatServiceAsyncStub") -> None:
-        asked: dict[Question, list[asyncio.Future[bool]]] = {}
-        while self._waiting and len(asked) < MOST_QUESTIONS:
-            question, future = self._waiting.popleft()
-            if not future.done():
-                asked.setdefault(question, []).append(future)
+        askings: list[Asking] = []
+        asked: dict[Question, None] = {}
+        while self._waiting and (not asked or len(asked) + len(self._waiting[0].questions) <= MOST_QUESTIONS):
+            asking = self._waiting.popleft()
+            if not asking.answers.done():
+                askings.append(asking)
+                asked.update(dict.fromkeys(asking.questions))
         if not asked:
             return
-        self._pace.start(sum(map(len, asked.values())), len(asked))
-        answers = await self._answers(stub, list(asked))
-        for futures, answer in zip(asked.values(), answers, strict=True):
-            for future in futures:
-                if not future.done():
-                    future.set_result(answer)
+        self._pace.start(len(askings), len(asked))
+        # a call for several of them is seen in the trace of one
+        traceparent = next((asking.traceparent for asking in askings if asking.traceparent), "")
+        fits = dict(zip(asked, await self._answers(stub, list(asked), traceparent), strict=True))
+        for asking in askings:
+            if not asking.answers.done():
+                asking.answers.set_result([fits[question] for question in asking.questions])
 
-    async def _answers(self, stub: "SeatServiceAsyncStub", questions: list[Question]) -> list[bool]:
+    async def _answers(self, stub: "SeatServiceAsyncStub", questions: list[Question], traceparent: str) -> list[bool]:
         request = CheckSeatsRequest(
             questions=[
                 SeatQuestion(store=f"stores/{q.store_id}", party_size=q.party_size, section=q.section)
@@ -100,31 +114,35 @@ class CheckSeats:
             ]
         )
         try:
-            answers = [answer.available for answer in await _twice(stub, request)]
+            answers = [answer.available for answer in await _twice(stub, request, metadata(traceparent))]
             if len(answers) != len(questions):
                 raise ValueError(f"{len(answers)} answers to {len(questions)} questions")
         except (grpc.aio.AioRpcError, TimeoutError, ValueError) as error:
             self._failed(error)
             return [False] * len(questions)
+        self._asked.add("OK")
         self._failures = 0
         return answers
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
         code = error.code().name if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__
+        self._asked.add(code)
         log.warning("seat gave no answer", error=code, failures=self._failures)
         if self._failures >= FAILURES_TO_SKIP:
             self._skip_until = asyncio.get_running_loop().time() + SKIP_SECONDS
 
 
-async def _twice(stub: "SeatServiceAsyncStub", request: CheckSeatsRequest) -> list[SeatAnswer]:
+async def _twice(
+    stub: "SeatServiceAsyncStub", request: CheckSeatsRequest, carried: tuple[tuple[str, str], ...] | None
+) -> list[SeatAnswer]:
     """Call, once more when seat could not be reached, within one deadline."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + DEADLINE_SECONDS
     try:
-        response = await stub.CheckSeats(request, timeout=DEADLINE_SECONDS)
+        response = await stub.CheckSeats(request, timeout=DEADLINE_SECONDS, metadata=carried)
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.UNAVAILABLE or loop.time() >= ends:
             raise
-        response = await stub.CheckSeats(request, timeout=ends - loop.time())
+        response = await stub.CheckSeats(request, timeout=ends - loop.time(), metadata=carried)
     return list(response.answers)

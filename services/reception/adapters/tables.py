@@ -14,7 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-from services.chassis.database import UtcTime
+from services.chassis.database.types import UtcTime
 from services.chassis.tables import chassis_tables
 
 metadata = MetaData()
@@ -22,6 +22,8 @@ chassis_tables(metadata)
 
 IN_LINE = text("state IN ('REQUESTED', 'WAITING')")
 """Written out, so that the partial index serves it."""
+
+IN_HOUSE = text("state IN ('CALLED', 'SEATED')")
 
 OF_CUSTOMER = text("customer_id <> ''")
 
@@ -55,6 +57,13 @@ receptions = Table(
     Column("closed_at", UtcTime),
     Column("seating_version", Integer, nullable=False, comment="the seating applied last"),
     Column("order_version", Integer, nullable=False, comment="the order applied last"),
+    Column(
+        "line_version",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="one more than the version of its line when it was saved",
+    ),
     Index("receptions_by_store", "store_id", "created_at", "id"),
     Index(
         "receptions_by_customer",
@@ -64,7 +73,9 @@ receptions = Table(
         sqlite_where=OF_CUSTOMER,
         postgresql_where=OF_CUSTOMER,
     ),
+    Index("receptions_by_line_version", "store_id", "line_version"),
     Index("receptions_in_line", "store_id", "created_at", sqlite_where=IN_LINE, postgresql_where=IN_LINE),
+    Index("receptions_in_house", "state", sqlite_where=IN_HOUSE, postgresql_where=IN_HOUSE),
 )
 
 lines = Table(

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
 from services.chassis.messages import Message
+from services.chassis.rows import Rows
 from services.chassis.unit_of_work import Surroundings, UnitOfWork
 from services.reception.adapters import rows, tables
 from services.reception.adapters.line_view import LineView, TransactionPlaces
@@ -28,31 +30,28 @@ class ReceptionUnitOfWork(UnitOfWork):
         at_end: Callable[["ReceptionUnitOfWork"], None],
     ) -> None:
         super().__init__(connection, now, around)
-        view.load(connection)
         self._at_end = at_end
         self.seated: list[Reception] = []
-        self.places = TransactionPlaces(view, self.signal)
-        self.lines = SqlLines(
-            self.rows(
-                "lines",
-                tables.lines,
-                key=lambda line: line.id,
-                to_row=rows.line_to_row,
-                from_row=rows.line_from_row,
-                messages=lambda _: (),
-            )
+        line_rows: Rows[Line] = self.rows(
+            "lines",
+            tables.lines,
+            key=lambda line: line.id,
+            to_row=rows.line_to_row,
+            from_row=rows.line_from_row,
+            messages=lambda _: (),
         )
+        self.lines = self.collection("lines", SqlLines(line_rows, view, self.signal, connection))
+        self.places = TransactionPlaces(view, self.lines.find)
         self.receptions = SqlReceptions(
             self.rows(
                 "receptions",
                 tables.receptions,
                 key=lambda reception: reception.id,
-                to_row=rows.reception_to_row,
+                to_row=self._reception_row,
                 from_row=rows.reception_from_row,
                 messages=self._messages,
             ),
             self.places,
-            self.signal,
             connection,
             self.flush,
         )
@@ -88,7 +87,16 @@ class ReceptionUnitOfWork(UnitOfWork):
         """Finish what the members left for the end, and write everything."""
         self._at_end(self)
         self.customers.settle()
+        self._advance_lines()
         super().flush()
+
+    def _advance_lines(self) -> None:
+        """See to it that a line's version grows with whatever happens to its receptions: views go by it."""
+        for store_id in {reception.store_id for reception in self.receptions.saved.values()} - self.lines.saved.keys():
+            self.lines.save(self.lines.get(store_id))
+
+    def _reception_row(self, reception: Reception) -> dict[str, Any]:
+        return rows.reception_to_row(reception, self.lines.found[reception.store_id] + 1)
 
     def _messages(self, reception: Reception) -> list[Message]:
         return messages(reception, self._line(reception), self.standing(reception))

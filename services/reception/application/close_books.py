@@ -23,11 +23,19 @@ def _leave_other_lines(uow: UnitOfWork) -> None:
         return
     uow.seated.clear()
     uow.customers.preload({reception.contact.customer_key for reception in seated})
+    leaving: list[tuple[str, Reception]] = []
+    stores: set[str] = set()
     for reception in seated:
         customer = uow.customers.find(reception.contact.customer_key)
-        others = [key for key in customer.open if key != reception.id] if customer is not None else ()
-        for key in others:
-            _leave(key, reception, uow)
+        for key, store_id in customer.open.items() if customer is not None else ():
+            if key != reception.id:
+                leaving.append((key, reception))
+                stores.add(store_id)
+    # lines first, as everywhere: transactions that need the same rows must not wait for each other
+    uow.lines.preload(stores)
+    uow.receptions.preload(key for key, _ in leaving)
+    for key, reception in leaving:
+        _leave(key, reception, uow)
 
 
 def _leave(reception_id: str, seated: Reception, uow: UnitOfWork) -> None:

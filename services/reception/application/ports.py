@@ -1,6 +1,6 @@
 """What the use cases need from outside, told as narrow protocols."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -19,6 +19,13 @@ class Standing(NamedTuple):
 
 
 NOWHERE = Standing(0, 0)
+
+
+class Placed(NamedTuple):
+    """A reception and where it stands."""
+
+    reception: Reception
+    standing: Standing
 
 
 class Receptions(Protocol):
@@ -44,6 +51,9 @@ class Receptions(Protocol):
 
 class Lines(Protocol):
     """All stores' lines."""
+
+    def preload(self, keys: Iterable[str]) -> None:
+        """Load these in one statement, before their receptions."""
 
     def find(self, key: str) -> Line | None:
         """The line of the store with this id, or None."""
@@ -144,8 +154,16 @@ class UnitOfWork(Protocol):
         """Write everything, so that queries see it."""
 
 
+class Question(NamedTuple):
+    """What seat is asked; parties alike ask in the same words. No section means anywhere."""
+
+    store_id: str
+    party_size: int
+    section: str
+
+
 class Seats(Protocol):
     """The question to seat."""
 
-    async def fit(self, store_id: str, party_size: int, section: str) -> bool:
-        """Whether a free table fits that nobody in line could use. False when nobody knows."""
+    async def fit(self, questions: Sequence[Question]) -> list[bool]:
+        """For each, whether a free table fits that nobody in line could use. False when nobody knows."""

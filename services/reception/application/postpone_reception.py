@@ -1,7 +1,7 @@
 """Letting others go first."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from services.reception.application.cancel_reception import load
 from services.reception.application.keep import save_line
@@ -57,19 +57,23 @@ def _load(cmd: PostponeReception, uow: UnitOfWork) -> tuple[Reception, Line]:
 
 
 def _later_key(reception: Reception, parties: int, line: Line, uow: UnitOfWork) -> int | None:
-    later = list(uow.places.behind(line.id, reception.order_key))
-    if not later:
+    later = uow.places.behind(line.id, reception.order_key)
+    here = _last_to_pass(reception, parties, later)
+    if here is None:
         return None
-    for here, after in pairwise(later[_index_behind(reception, parties, later) :]):
+    for after in later:
         # a place that was shared out too often has no room left: then the next one
         if after.order_key - here.order_key > 1:
             return (here.order_key + after.order_key) // 2
+        here = after
     return line.next_order_key
 
 
-def _index_behind(reception: Reception, parties: int, later: list[Spot]) -> int:
-    fitting = (i for i, spot in enumerate(later) if spot.party_size <= reception.lets_pass_up_to)
-    for count, index in enumerate(fitting, start=1):
-        if count == parties:
-            return index
-    return len(later) - 1
+def _last_to_pass(reception: Reception, parties: int, later: Iterator[Spot]) -> Spot | None:
+    """The last of so many that could use the same table, or of all; None when nobody is behind."""
+    last = None
+    for last in later:
+        parties -= last.party_size <= reception.lets_pass_up_to
+        if not parties:
+            break
+    return last

@@ -2,7 +2,7 @@
 
 import heapq
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 
@@ -20,10 +20,10 @@ class LineOrder:
 
     __slots__ = ("keys", "keys_by_id", "spots")
 
-    def __init__(self) -> None:
-        self.keys: list[int] = []
-        self.spots: dict[int, Spot] = {}
-        self.keys_by_id: dict[str, int] = {}
+    def __init__(self, spots: Iterable[Spot] = ()) -> None:
+        self.spots = {spot.order_key: spot for spot in spots}
+        self.keys = sorted(self.spots)
+        self.keys_by_id = {spot.reception_id: spot.order_key for spot in self.spots.values()}
 
     def put(self, spot: Spot) -> None:
         """Add a party, or change what is known of it."""
@@ -42,6 +42,18 @@ class LineOrder:
     def ahead(self, order_key: int) -> int:
         """How many parties have a smaller key."""
         return bisect_left(self.keys, order_key)
+
+    def update(self, spots: Mapping[str, Spot | None]) -> bool:
+        """Take over where parties are now, None for those out of the line. True when somebody else's place changed."""
+        draft, moved = LineDraft(self), False
+        # who left a place leaves it first: somebody else may have it now
+        for reception_id, spot in spots.items():
+            if spot is None or spot.order_key != draft.key_of(reception_id):
+                moved |= draft.drop(reception_id)
+        for spot in filter(None, spots.values()):
+            moved |= draft.put(spot)
+        draft.commit()
+        return moved
 
 
 class LineDraft:
@@ -99,13 +111,14 @@ class LineDraft:
             if spot is not None:
                 yield spot
 
-    def commit(self) -> None:
-        """Make the changes part of what is committed."""
+    def commit(self) -> LineOrder:
+        """Make the changes part of what is committed, which it gives."""
         for key in self._changed.keys() & self._base.spots.keys():
             self._base.drop(key)
         for spot in self._changed.values():
             if spot is not None:
                 self._base.put(spot)
+        return self._base
 
     def _add(self, spot: Spot) -> bool:
         key = spot.order_key

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from services.reception.application.ports import Standing
+from services.reception.application.ports import Placed, Standing
 from services.reception.application.ports import UnitOfWork as Work
 from services.reception.domain.line import Line
 from services.reception.domain.reception import Reception, State
@@ -27,20 +27,17 @@ class Followed(Protocol):
     async def changed_itself(self, seconds: float) -> bool:
         """True when the reception changed within `seconds`."""
 
-    async def read(self) -> Reception | None:
-        """The reception as it is now."""
+    async def read(self) -> Placed | None:
+        """The reception and its place as they are now."""
 
 
 class Reads(Protocol):
     """The read side."""
 
-    def line(self, store_id: str) -> Line | None:
-        """A store's line as committed; not to be changed."""
+    async def line(self, store_id: str) -> Line | None:
+        """A store's line, not to be changed; where another process has just changed it, maybe as it was before."""
 
-    def standing(self, reception: Reception) -> Standing:
-        """Where a reception stands, as committed."""
-
-    async def one(self, store_id: str, reception_id: str) -> Reception | None:
+    async def one(self, store_id: str, reception_id: str) -> Placed | None:
         """A store's reception, or None."""
 
     async def page(
@@ -51,7 +48,7 @@ class Reads(Protocol):
         states: Sequence[State],
         after: tuple[datetime, str] | None,
         limit: int,
-    ) -> list[Reception]:
+    ) -> list[Placed]:
         """Receptions by age."""
 
     async def contacts(self, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, select
 
 from services.chassis.rows import Rows
-from services.chassis.statements import among, fetch, key_list
+from services.chassis.statements import among, fetch
 from services.seat.adapters.tables import tables
 from services.seat.domain.table import Table
 
@@ -26,7 +26,7 @@ class FloorTables:
         if not unknown:
             return
         self._of.update({store_id: {} for store_id in unknown})
-        rows = fetch(_OF_STORES, self._connection.dialect).run(self._connection, {"keys": key_list(unknown)})
+        rows = fetch(_OF_STORES, self._connection.dialect).run(self._connection, {"keys": unknown})
         for table in self._rows.adopt(rows):
             self._of[table.store_id][table.table_id] = table
 

@@ -30,7 +30,10 @@ def _first_fitting(*sections: ColumnElement[str]) -> Select[Any]:
         ).select_from(size)
         for section in sections
     ]
-    return select(seatings).where(seatings.c.id.in_(union_all(*firsts))).order_by(*_IN_ORDER).limit(1)
+    # joined rather than looked up: of a list in a WHERE, MariaDB would ask for every row of the table
+    first = union_all(*firsts).subquery("first")
+    (key,) = first.c
+    return select(seatings).join(first, seatings.c.id == key).order_by(*_IN_ORDER).limit(1)
 
 
 _FIRST_FITTING_ANYWHERE = _first_fitting(literal(""))

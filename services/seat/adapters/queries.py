@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from services.chassis.statements import among, fetch, key_list, row_by_key
+from services.chassis.statements import among, fetch, row_by_key
 from services.seat.adapters import tables as sql
 from services.seat.adapters.rows import floor_from_row, table_from_row
 from services.seat.domain.floor import SeatingMode
@@ -55,7 +55,7 @@ def _largest_free(connection: Connection, stores: Collection[str]) -> Mapping[st
 
 
 def _run(connection: Connection, statement: Select[Any], stores: Collection[str]) -> Iterator[tuple[Any, ...]]:
-    found = fetch(statement, connection.dialect).run(connection, {"stores": key_list(stores)})
+    found = fetch(statement, connection.dialect).run(connection, {"stores": stores})
     return (tuple(row.values()) for row in found)
 
 
@@ -87,4 +87,4 @@ def tables(connection: Connection, store_id: str, after: str, limit: int) -> lis
 def availability(connection: Connection, store_id: str) -> Availability | None:
     """A store's free seats; None when the store is unknown."""
     row = row_by_key(connection, sql.floors, store_id)
-    return availability_to_pb(floor_from_row(row)) if row else None
+    return availability_to_pb(floor_from_row(row)) if row and row["store_version"] else None

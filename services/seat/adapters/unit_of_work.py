@@ -30,13 +30,13 @@ class SeatUnit(UnitOfWork):
 
     def __init__(self, connection: Connection, now: datetime, around: Surroundings) -> None:
         super().__init__(connection, now, around)
-        self.seatings: Rows[Seating] = self.rows(
-            "seatings",
-            sql.seatings,
-            key=lambda seating: seating.id,
-            to_row=rows.seating_to_row,
-            from_row=rows.seating_from_row,
-            messages=seating_messages,
+        floor_rows: Rows[Floor] = self.rows(
+            "floor_rows",
+            sql.floors,
+            key=lambda floor: floor.store_id,
+            to_row=rows.floor_to_row,
+            from_row=rows.floor_from_row,
+            messages=floor_messages,
         )
         table_rows: Rows[Table] = self.rows(
             "table_rows",
@@ -46,16 +46,18 @@ class SeatUnit(UnitOfWork):
             from_row=rows.table_from_row,
             messages=table_messages,
         )
-        floor_rows: Rows[Floor] = self.rows(
-            "floor_rows",
-            sql.floors,
-            key=lambda floor: floor.store_id,
-            to_row=rows.floor_to_row,
-            from_row=rows.floor_from_row,
-            messages=floor_messages,
+        tables = FloorTables(connection, table_rows)
+        # a store's floor comes first, and is locked: all else is only looked at when nobody else changes it
+        self.floors = self.collection("floors", Floors(floor_rows, tables))
+        self.tables = self.collection("tables", tables)
+        self.seatings: Rows[Seating] = self.rows(
+            "seatings",
+            sql.seatings,
+            key=lambda seating: seating.id,
+            to_row=rows.seating_to_row,
+            from_row=rows.seating_from_row,
+            messages=seating_messages,
         )
-        self.tables = self.collection("tables", FloorTables(connection, table_rows))
-        self.floors = self.collection("floors", Floors(floor_rows, self.tables))
         self.line = Line(connection, self.seatings)
 
     def host(self, store_id: str) -> Host:
@@ -77,7 +79,7 @@ class Floors:
         self._tables.preload(s for s in stores if (floor := self._rows.find(s)) and floor.tables_free)
 
     def of(self, store_id: str) -> Floor:
-        """A store's floor; an empty one, not kept before it changes, while the store is unknown."""
+        """A store's floor; an empty one while the store is unknown."""
         return self._rows.find(store_id) or Floor(store_id=store_id)
 
     def save(self, floor: Floor) -> None:

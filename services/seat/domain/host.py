@@ -52,6 +52,9 @@ class Host:
         """Act on news of a reception. Old news changes nothing."""
         if not seating.is_behind(news):
             return
+        if not self._floor.version:
+            # from now on there is one: whoever puts tables on it waits for this party to be there
+            self._book.keep_floor(self._floor)
         freed: Iterable[Table] = ()
         let_go = self._start_over(seating) if news.round > seating.round else []
         seating.note(news)

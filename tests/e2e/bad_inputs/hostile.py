@@ -25,6 +25,7 @@ MANY = 3000
 
 FINE: Mapping[str, Mapping[str, Any]] = {
     "CreateReception": {"parent": LINE, "reception": {"partySize": 2}},
+    "CreateReceptions": {"tag": 1, "requests": [{"parent": LINE, "reception": {"partySize": 2}}]},
     "GetReception": {"name": "$waiting"},
     "ListReceptions": {"parent": LINE},
     "CancelReception": {"name": "$waiting"},

@@ -50,6 +50,7 @@ def malformed() -> Iterator[Row]:
         "groups that do not end": b"\x13" * 5000,
     }
     yield from of_each(payloads, lambda payload: Wire("CancelReception", payload), INVALID, "UNDECODABLE_REQUEST")
+    yield row("garbage in a stream", Wire("CreateReceptions", b"\xff\xff\xff"), INVALID, "UNDECODABLE_REQUEST")
     body = b'{"partySize":2}'
     yield row("JSON sent as application/grpc", Wire(JOIN, body, framed=False), "UNIMPLEMENTED")
     yield row("JSON sent as application/grpc to a method", Wire("CreateReception", body, framed=False), INVALID)

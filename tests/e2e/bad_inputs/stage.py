@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from services.embedded.invariants import violations
-from services.embedded.invariants.books import SERVICES
+from services.operations.catalogue import SERVICES
+from tests.agreement import violations
 from tests.e2e.bad_inputs.lists import LISTS
 from tests.e2e.ways import Outcome, Ways
 

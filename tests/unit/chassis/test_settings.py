@@ -13,6 +13,10 @@ WRONG = [
     ("TABLING_HEARTBEAT_SECONDS", "nan", "TABLING_HEARTBEAT_SECONDS must be a number of seconds, not 'nan'"),
     ("TABLING_REFLECTION", "perhaps", "TABLING_REFLECTION must be on or off, not 'perhaps'"),
     ("TABLING_KAKAO_URL", "kakao:80", "TABLING_KAKAO_URL must be an http:// or https:// address, not 'kakao:80'"),
+    ("TABLING_METRICS_LISTEN", "9201", "TABLING_METRICS_LISTEN must be host:port, not '9201'"),
+    ("TABLING_REQUEST_LOG", "some", "TABLING_REQUEST_LOG must be one of refused, changes, all, not 'some'"),
+    ("TABLING_TRACES", "jaeger:4317", "TABLING_TRACES must be an http:// or https:// address, not 'jaeger:4317'"),
+    ("TABLING_TRACES_SHARE", "2", "TABLING_TRACES_SHARE must be a number from 0 to 1, not '2'"),
     (
         "TABLING_LOG_LEVEL",
         "loud",

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.notification.domain.errors import NoticeIsSettled
-from services.notification.domain.notice import KEEP_ASKING, LONGEST_DELAY, Reason, State
+from services.notification.domain.notice import ATTEMPT, KEEP_ASKING, LEASE, LONGEST_DELAY, Reason, State
 from services.notification.domain.outcome import WORTH_REPEATING, Outcome, Report
 from services.notification.domain.phone import masked
 from services.notification.domain.purpose import ReceptionState
@@ -71,19 +71,30 @@ def test_a_vendor_that_never_tells_the_end_is_given_up() -> None:
 def test_only_an_attempt_without_an_answer_leaves_doubt(outcome: Outcome, doubtful: bool) -> None:
     line = notice()
     line.report(Report(outcome), NOON)
-    assert line.may_have_arrived(NOON) is doubtful
+    assert line.doubtful is doubtful
 
 
 def test_a_later_attempt_in_vain_does_not_clear_the_doubt_about_an_earlier_one() -> None:
     line = notice()
     line.report(Report(Outcome.TRANSIENT, doubtful=True), NOON)
     line.report(Report(Outcome.TRANSIENT), NOON)
-    assert line.may_have_arrived(NOON)
+    assert line.doubtful
 
 
-def test_one_left_by_an_earlier_process_may_have_arrived() -> None:
-    assert notice().may_have_arrived(NOON + timedelta(seconds=1))
-    assert not notice().may_have_arrived(NOON)
+def test_one_left_by_whoever_decided_on_it_may_have_arrived() -> None:
+    fresh, tried = notice(version=1), notice(version=2)
+    fresh.take_up(NOON)
+    tried.take_up(NOON)
+    assert fresh.doubtful
+    assert not tried.doubtful
+
+
+def test_whoever_has_it_in_hand_makes_an_attempt_only_if_there_is_time_for_it() -> None:
+    line = notice()
+    assert not line.is_safe(NOON)
+    line.keep(NOON)
+    assert line.is_safe(NOON + LEASE - ATTEMPT)
+    assert not line.is_safe(NOON + LEASE - ATTEMPT + timedelta(milliseconds=1))
 
 
 def test_it_is_withheld_when_untrue_or_too_late() -> None:
@@ -100,6 +111,7 @@ def test_it_is_withheld_when_untrue_or_too_late() -> None:
         ("+821012345678", "010-****-5678"),
         ("+82212345678", "02-****-5678"),
         ("+12025550123", "+1******0123"),
+        ("+821012345678901234567890", "010-***********-7890"),
         ("", ""),
         ("+1", "**"),
     ],

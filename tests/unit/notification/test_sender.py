@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Container, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from services.chassis.clock import ManualClock
 from services.chassis.kernel import StorageBusy
+from services.chassis.telemetry import Telemetry
 from services.chassis.testing import eventually
 from services.notification.application.courier import Courier, Newest
 from services.notification.application.notifier import (
@@ -21,6 +22,7 @@ from services.notification.application.settle_notices import Finding
 from services.notification.domain.notice import Notice
 from services.notification.domain.outcome import Outcome
 from services.notification.domain.purpose import ReceptionState
+from services.notification.entrypoints.reports import Reports
 from services.notification.entrypoints.sender import Sender
 from tests.unit.notification.making import NOON, notice
 
@@ -62,11 +64,13 @@ class Ledger:
     def __init__(self, refusals: int) -> None:
         self.refusals = refusals
         self.settled: list[tuple[Notice, Finding]] = []
-        self.asked_until: list[datetime] = []
+        self.lost = False
 
-    async def due(self, now: datetime, limit: int, without: Container[str]) -> list[Notice]:
-        self.asked_until.append(now)
-        return [] if self.settled or "r1-called-0" in without else [notice()]
+    async def take_up(self, limit: int, without: Container[str]) -> list[Notice]:
+        return [] if self.settled or self.lost or "r1-called-0" in without else [notice()]
+
+    async def keep(self, notices: Sequence[Notice]) -> list[Notice]:
+        return [] if self.lost else [*notices]
 
     async def newest(self, notices: Sequence[Notice]) -> Newest:
         return {each.reception_id: (ReceptionState.CALLED, 0) for each in notices}
@@ -80,7 +84,7 @@ class Ledger:
 
 async def test_what_was_sent_is_kept_in_hand_until_it_can_be_written_down() -> None:
     clock, ledger, vendor = ManualClock(NOON), Ledger(refusals=3), Vendor()
-    sending = asyncio.create_task(Sender(ledger, clock).serve(Courier(vendor, Phonebook())))
+    sending = asyncio.create_task(Sender(ledger, clock, Reports(Telemetry())).serve(Courier(vendor, Phonebook())))
 
     def settled() -> bool:
         clock.advance(timedelta(seconds=1))
@@ -93,11 +97,15 @@ async def test_what_was_sent_is_kept_in_hand_until_it_can_be_written_down() -> N
     assert vendor.sent == ["r1-called-0"]
 
 
-async def test_what_an_earlier_process_left_is_taken_up_at_once() -> None:
-    ledger = Ledger(refusals=0)
-    sending = asyncio.create_task(Sender(ledger, ManualClock(NOON)).serve(Courier(Vendor(), Phonebook())))
-    await eventually(lambda: ledger.settled)
+async def test_what_somebody_else_has_taken_up_is_not_sent() -> None:
+    clock, ledger, vendor = ManualClock(NOON), Ledger(refusals=0), Vendor()
+    ledger.lost = True
+    sender = Sender(ledger, clock, Reports(Telemetry()))
+    sending = asyncio.create_task(sender.serve(Courier(vendor, Phonebook())))
+    sender.hand_over([notice()])
+    # it is out of its hands once it takes the same notice again
+    await eventually(lambda: sender.hand_over([notice()]) == 1)
     sending.cancel()
     with suppress(asyncio.CancelledError):
         await sending
-    assert ledger.asked_until[0] > NOON
+    assert vendor.sent == []

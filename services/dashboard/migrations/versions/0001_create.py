@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from services.chassis.database import UtcTime
+from services.chassis.database.types import UtcTime
 
 revision = "0001_create"
 down_revision = None

@@ -1,0 +1,251 @@
+"""PostgreSQL and MariaDB: a pool of connections, on which transactions are tried until they are through."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from services.chassis.database.drivers import DRIVERS
+from services.chassis.database.troubles import Trouble, trouble
+from services.chassis.kernel import OutcomeUnknown, StorageBusy, StorageFull
+from services.chassis.logs import get_logger
+
+T = TypeVar("T")
+
+log = get_logger(__name__)
+
+CONFLICTS = 12
+"""Times that others may be in the way before somebody is told."""
+
+RESTED_SECONDS = 1.0
+
+ASKING_SECONDS = 10.0
+"""How long it is tried to find out whether a commit was made."""
+
+BEGIN_WRITING = {"postgresql": ("BEGIN",), "mariadb": ("START TRANSACTION",)}
+BEGIN_READING = {
+    "postgresql": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
+    "mariadb": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION READ ONLY"),
+}
+
+
+@dataclass
+class _Attempt(Generic[T]):
+    """How far one try of a transaction has come."""
+
+    begin: tuple[str, ...]
+    work: Callable[[Connection], T]
+    result: T | None = None
+    committing: bool = False
+
+
+class ServerDatabase:
+    """A database on a PostgreSQL or MariaDB server, which other processes use, too.
+
+    Serialization failures, deadlocks and lost connections are tried again for `patience_seconds`; a statement, a
+    lock or a whole transaction that takes longer than `longest_seconds` counts as lost. Connections that
+    have rested are asked whether they are alive before they are used.
+    """
+
+    shared = True
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        application: str = "tabling",
+        connections: int = 10,
+        patience_seconds: float = 2.0,
+        longest_seconds: float = 5.0,
+    ) -> None:
+        self._engine = server_engine(
+            url, application=application, connections=connections, longest_seconds=longest_seconds
+        )
+        self._patience_seconds = patience_seconds
+        self._longest_seconds = longest_seconds
+        name = self._engine.dialect.name
+        self._driver = DRIVERS[name]
+        self._begin_writing, self._begin_reading = BEGIN_WRITING[name], BEGIN_READING[name]
+
+    async def write(
+        self, work: Callable[[Connection], T], took_effect: Callable[[Connection, T], bool] | None = None
+    ) -> T:
+        return await self._persist(self._begin_writing, work, took_effect, self._longest_seconds)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        return await self._persist(self._begin_reading, work, None, self._longest_seconds)
+
+    async def scan(self, work: Callable[[Connection], T]) -> T:
+        return await self._persist(self._begin_reading, work, None, 2 * self._longest_seconds)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def _persist(
+        self,
+        begin: tuple[str, ...],
+        work: Callable[[Connection], T],
+        took_effect: Callable[[Connection, T], bool] | None,
+        seconds: float,
+    ) -> T:
+        limit = time.monotonic() + self._patience_seconds
+        for tries in itertools.count(1):
+            attempt = _Attempt(begin, work)
+            try:
+                return await self._try(attempt, seconds)
+            except Exception as error:
+                what = trouble(error)
+                if attempt.committing and what is Trouble.GONE and begin is self._begin_writing:
+                    if await self._was_made(attempt, took_effect):
+                        return attempt.result  # type: ignore[return-value]
+                else:
+                    self._raise(error, what, tries, limit)
+            await asyncio.sleep(random.uniform(0.5, 1.0) * min(0.005 * 2**tries, 0.2))  # noqa: S311 - jitter
+        raise AssertionError("tried for ever")
+
+    def _raise(self, error: Exception, what: Trouble, tries: int, limit: float) -> None:
+        """Give up, unless trying again may help."""
+        if what is Trouble.MISTAKE:
+            raise error
+        if what is Trouble.FULL:
+            raise StorageFull("the database's disk is full") from error
+        if what is Trouble.CONFLICT and tries >= CONFLICTS:
+            raise error
+        if what is Trouble.GONE and time.monotonic() > limit:
+            raise StorageBusy("the database cannot be used right now") from error
+
+    async def _try(self, attempt: _Attempt[T], seconds: float) -> T:
+        async with asyncio.timeout(seconds), self._engine.connect() as connection:
+            return await connection.run_sync(self._transact, attempt)
+
+    def _transact(self, connection: Connection, attempt: _Attempt[T]) -> T:
+        try:
+            for statement in attempt.begin:
+                self._driver.execute(connection, statement, ())
+            attempt.result = attempt.work(connection)
+        except BaseException as error:
+            self._undo(connection, error)
+            raise
+        attempt.committing = True
+        try:
+            self._driver.execute(connection, "COMMIT", ())
+        except BaseException:
+            _let_go(connection)
+            raise
+        return attempt.result
+
+    def _undo(self, connection: Connection, error: BaseException) -> None:
+        if connection.invalidated or not isinstance(error, Exception) or trouble(error) is Trouble.GONE:
+            return _let_go(connection)
+        try:
+            self._driver.execute(connection, "ROLLBACK", ())
+        except BaseException:
+            _let_go(connection)
+            raise
+        return None
+
+    async def _was_made(self, attempt: _Attempt[T], took_effect: Callable[[Connection, T], bool] | None) -> bool:
+        """Whether a commit that nobody confirmed was made. Raises `OutcomeUnknown`."""
+        log.warning("commit not confirmed")
+        if took_effect is None:
+            raise OutcomeUnknown("the connection was lost during the commit")
+        limit = time.monotonic() + ASKING_SECONDS
+        ask: _Attempt[bool]
+        while True:
+            # told by raising, so that the question leaves nothing behind
+            ask = _Attempt(self._begin_writing, lambda c: took_effect(c, attempt.result))  # type: ignore[arg-type]
+            try:
+                async with asyncio.timeout(self._longest_seconds), self._engine.connect() as connection:
+                    return await connection.run_sync(self._ask, ask)
+            except Exception as error:
+                if trouble(error) is Trouble.MISTAKE:
+                    raise
+                if time.monotonic() > limit:
+                    raise OutcomeUnknown("the connection was lost during the commit") from error
+            await asyncio.sleep(0.1)
+
+    def _ask(self, connection: Connection, ask: _Attempt[bool]) -> bool:
+        try:
+            for statement in ask.begin:
+                self._driver.execute(connection, statement, ())
+            answer = ask.work(connection)
+            self._driver.execute(connection, "ROLLBACK", ())
+        except BaseException:
+            _let_go(connection)
+            raise
+        return answer
+
+
+def server_engine(
+    url: URL, *, application: str = "tabling", connections: int = 10, longest_seconds: float = 5.0
+) -> AsyncEngine:
+    """An engine on a server, with the settings that every connection of ours has. Transactions are begun by hand."""
+    arguments = _postgresql if url.get_backend_name() == "postgresql" else _mariadb
+    engine = create_async_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=longest_seconds,
+        pool_reset_on_return=None,
+        connect_args=arguments(application, longest_seconds),
+    )
+    _ask_whether_alive(engine)
+    return engine
+
+
+def _ask_whether_alive(engine: AsyncEngine) -> None:
+    """Before it is used, a connection that has rested is asked; one that was just used need not be."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def rest(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        if time.monotonic() - record.info.get("rests_since", time.monotonic()) < RESTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:
+            # the pool then makes a new one
+            raise DisconnectionError("the connection was lost while it rested") from error
+
+
+def _postgresql(application: str, longest_seconds: float) -> dict[str, Any]:
+    milliseconds = str(round(longest_seconds * 1000))
+    settings = {
+        "application_name": application,
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": str(round(longest_seconds * 2000)),
+        "jit": "off",
+        "timezone": "UTC",
+    }
+    return {"timeout": longest_seconds, "server_settings": settings}
+
+
+def _mariadb(application: str, longest_seconds: float) -> dict[str, Any]:
+    settings = (
+        "SET SESSION tx_isolation = 'READ-COMMITTED', time_zone = '+00:00', "
+        f"innodb_lock_wait_timeout = {max(1, round(longest_seconds))}, max_statement_time = {longest_seconds}"
+    )
+    return {"connect_timeout": longest_seconds, "charset": "utf8mb4", "init_command": settings}
+
+
+def _let_go(connection: Connection) -> None:
+    """End the connection at once, without a word to a server that may not answer."""
+    if connection.invalidated:
+        return
+    raw: Any = connection.connection.driver_connection
+    raw.terminate() if hasattr(raw, "terminate") else raw.close()
+    connection.invalidate()

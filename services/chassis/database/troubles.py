@@ -1,0 +1,103 @@
+"""What went wrong in a database server, told from its drivers' errors."""
+
+import asyncio
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from services.chassis.kernel import Conflict
+
+
+class Trouble(Enum):
+    """What can be done about an error."""
+
+    CONFLICT = auto()
+    """Others were in the way: run it again."""
+
+    GONE = auto()
+    """The server or the connection is: connect again."""
+
+    FULL = auto()
+    """The server's disk is full."""
+
+    MISTAKE = auto()
+    """Ours: running it again helps nobody."""
+
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+POSTGRESQL = {
+    "40001": Trouble.CONFLICT,  # serialization_failure
+    "40P01": Trouble.CONFLICT,  # deadlock_detected
+    "55P03": Trouble.CONFLICT,  # lock_not_available
+    "23505": Trouble.CONFLICT,  # unique_violation: somebody else had the same idea
+    "0A000": Trouble.CONFLICT,  # a cached plan that a migration made invalid
+    "57014": Trouble.GONE,  # query_canceled, by statement_timeout
+    "57P01": Trouble.GONE,  # admin_shutdown
+    "57P02": Trouble.GONE,  # crash_shutdown
+    "57P03": Trouble.GONE,  # cannot_connect_now
+    "57P05": Trouble.GONE,  # idle_session_timeout
+    "25P03": Trouble.GONE,  # idle_in_transaction_session_timeout
+    "25006": Trouble.GONE,  # read_only_sql_transaction: no longer the primary
+    "53300": Trouble.GONE,  # too_many_connections
+    "53100": Trouble.FULL,  # disk_full
+}
+# https://mariadb.com/kb/en/mariadb-error-code-reference/
+MARIADB = {
+    1213: Trouble.CONFLICT,  # deadlock
+    1205: Trouble.CONFLICT,  # lock wait timeout
+    1020: Trouble.CONFLICT,  # record has changed since last read
+    1062: Trouble.CONFLICT,  # duplicate entry
+    1040: Trouble.GONE,  # too many connections
+    1053: Trouble.GONE,  # shutdown in progress
+    1152: Trouble.GONE,  # aborted connection
+    1158: Trouble.GONE,
+    1159: Trouble.GONE,
+    1160: Trouble.GONE,
+    1161: Trouble.GONE,  # network errors
+    1290: Trouble.GONE,  # read only
+    1836: Trouble.GONE,  # read only
+    1927: Trouble.GONE,  # connection was killed
+    1969: Trouble.GONE,  # max_statement_time
+    2002: Trouble.GONE,
+    2003: Trouble.GONE,
+    2006: Trouble.GONE,
+    2013: Trouble.GONE,
+    2014: Trouble.GONE,
+    2055: Trouble.GONE,  # connection lost
+    1021: Trouble.FULL,  # disk full
+    1114: Trouble.FULL,  # table full
+}
+LOST = (OSError, EOFError, PoolTimeout, asyncio.TimeoutError, asyncio.IncompleteReadError)
+
+
+def trouble(error: BaseException) -> Trouble:
+    """What kind of error this is, whichever layer raised it."""
+    if isinstance(error, Conflict):
+        return Trouble.CONFLICT
+    if isinstance(error, LOST):
+        return Trouble.GONE
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return Trouble.GONE
+        return trouble(error.orig) if error.orig is not None else Trouble.MISTAKE
+    module = type(error).__module__.partition(".")[0]
+    if module == "asyncmy":
+        # MariaDB's states are coarser than its numbers: 23000 is a duplicate, and much else
+        arguments: tuple[Any, ...] = error.args
+        return MARIADB.get(arguments[0], Trouble.MISTAKE) if arguments else Trouble.GONE
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str):
+        return POSTGRESQL.get(state, Trouble.GONE if state.startswith("08") else Trouble.MISTAKE)
+    return _without_state(error, module)
+
+
+def _without_state(error: BaseException, module: str) -> Trouble:
+    if module == "asyncpg":
+        # what a server says unasked, such as why it ends the connection, is an operation under way to the next call
+        if type(error).__name__ == "InternalClientError":
+            return Trouble.GONE
+        # its InterfaceError stands for lost connections and for wrong calls
+        return Trouble.GONE if "connection" in str(error) and "in progress" not in str(error) else Trouble.MISTAKE
+    return trouble(error.__cause__) if module == "sqlalchemy" and error.__cause__ else Trouble.MISTAKE

@@ -1,0 +1,1 @@
+"""What the ways to run everything on one machine share: child processes, the gateway, the data folder, the demo."""

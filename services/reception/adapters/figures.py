@@ -1,0 +1,27 @@
+"""What operators are shown of receptions."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from services.chassis.figures import Figure, counted
+from services.chassis.metrics import Family, Labels
+from services.reception.adapters.tables import IN_HOUSE, lines, receptions
+from services.reception.domain.reception import State
+
+_OPEN = Family("tabling_receptions_open", "Open receptions; WAITING are the parties in line.", ("state",))
+
+# lines count for themselves who waits: that stays one row per store, however many wait
+_IN_LINE = select(func.coalesce(func.sum(lines.c.requested), 0), func.coalesce(func.sum(lines.c.waiting), 0))
+_BY_STATE = select(receptions.c.state, func.count()).where(IN_HOUSE).group_by(receptions.c.state)
+_in_house = counted(_BY_STATE, (State.CALLED, State.SEATED))
+
+
+def _open(connection: Connection, now: datetime) -> Mapping[Labels, float]:
+    requested, waiting = connection.execute(_IN_LINE).one()
+    in_line: dict[Labels, float] = {(State.REQUESTED.value,): float(requested), (State.WAITING.value,): float(waiting)}
+    return {**in_line, **_in_house(connection, now)}
+
+
+FIGURES = (Figure(_OPEN, _open),)
