@@ -19,7 +19,7 @@ drills: ## kill it and its servers at every step, and look whether anything is l
 check: ## format, lint, types, import contracts, protos, migrations
 	@scripts/check
 
-bench: ## measure it under load
+bench: ## measure it under load; ARGS=full for the full mode
 	@scripts/setup dev servers && .venv/bin/python -m scripts.bench $(ARGS)
 
 ops: ## look after a system that runs; ARGS="doctor", "check", "dead-letters list", …

@@ -196,7 +196,7 @@ def _clear(connection: Connection) -> None:
         connection.execute(delete(table))
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 40), ("postgresql", 15), ("mariadb", 10)])
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 20), ("postgresql", 10), ("mariadb", 10)])
 def test_every_replica_shows_every_line_as_it_is_at_one_version(
     kind: Kind, examples: int, fresh_database: Callable[[Kind], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

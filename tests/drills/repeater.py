@@ -1,7 +1,7 @@
 """Brings every message to its consumer three times and in any order, from between the broker's exchanges and queues."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
@@ -35,14 +35,17 @@ class Repeater:
         await (await self._channel.get_queue(consumer)).unbind(consumer, "")
         return queue
 
-    async def give_back(self, consumer: str, queue: AbstractQueue) -> None:
-        """The consumer's queue is bound again; what is held back here still arrives."""
-        await (await self._channel.get_queue(consumer)).bind(consumer, "")
-        await queue.unbind(consumer, "")
-        await eventually(partial(self._is_empty, queue.name), seconds=DRAINING_SECONDS)
+    async def give_back(self, queues: Mapping[str, AbstractQueue]) -> None:
+        """The consumers' queues are bound again; what is held back here still arrives."""
+        for consumer, queue in queues.items():
+            await (await self._channel.get_queue(consumer)).bind(consumer, "")
+            await queue.unbind(consumer, "")
+        for queue in queues.values():
+            await eventually(partial(self._is_empty, queue.name), seconds=DRAINING_SECONDS)
         while self._tasks:
             await asyncio.wait(self._tasks)
-        await queue.delete(if_unused=False)
+        for queue in queues.values():
+            await queue.delete(if_unused=False)
 
     async def _is_empty(self, name: str) -> bool:
         return not (await self._channel.declare_queue(name, durable=True)).declaration_result.message_count
@@ -81,5 +84,4 @@ async def repeating(bus: str, seed: object) -> AsyncIterator[Repeater]:
         try:
             yield repeater
         finally:
-            for consumer, queue in queues.items():
-                await repeater.give_back(consumer, queue)
+            await repeater.give_back(queues)

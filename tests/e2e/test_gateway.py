@@ -36,6 +36,8 @@ def bindings() -> Iterator[Any]:
             rule = method.GetOptions().Extensions[annotations_pb2.http]
             for binding in (rule, *rule.additional_bindings):
                 verb = binding.WhichOneof("pattern")
+                if verb is None and method.client_streaming:
+                    continue  # for gRPC callers only
                 pattern = getattr(binding, verb)
                 yield pytest.param(method, verb.upper(), pattern, binding.body, id=f"{verb} {pattern}")
 
