@@ -2,16 +2,16 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, delete
 
 from services.chassis.database.opening import open_database
-from services.chassis.migrate import migrate
+from services.chassis.migrate import migrate, newest, revision
 
 Fresh = Callable[[], str]
 """Makes an empty database and gives its address."""
@@ -49,39 +49,41 @@ class Places:
         self._known = {}
 
     def _stocked(self, service: str) -> str | None:
-        if not self._stock[service]:
-            return None
-        address = self._stock[service].pop()
-        _elsewhere(lambda: asyncio.run(_empty(service, address)))
-        return address
+        while self._stock[service]:
+            address = self._stock[service].pop()
+            if _elsewhere(partial(_emptied, service, address)):
+                return address
+        return None
 
     def _made(self, service: str, fresh: Fresh) -> str:
         address = fresh()
-        _elsewhere(lambda: migrate(service, address))
+        _elsewhere(partial(migrate, service, address))
         return address
 
 
-def _elsewhere(work: Callable[[], object]) -> None:
+def _elsewhere(work: Callable[[], bool]) -> bool:
     """In a thread, where it may run an event loop of its own."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(work).result()
+        return thread.submit(work).result()
 
 
-def _empty(service: str, address: str) -> Coroutine[Any, Any, None]:
+def _emptied(service: str, address: str) -> bool:
+    """True once nothing is in it; False when a test has left it at another revision."""
     metadata = import_module(f"services.{service}.adapters.tables").metadata
 
-    def clear(connection: Connection) -> None:
+    def clear(connection: Connection) -> bool:
         for table in metadata.sorted_tables:
             connection.execute(delete(table))
+        return revision(connection) == newest(service)
 
-    async def run() -> None:
+    async def run() -> bool:
         database = open_database(address)
         try:
-            await database.write(clear)
+            return await database.write(clear)
         finally:
             await database.close()
 
-    return run()
+    return asyncio.run(run())
 
 
 _places = Places()
