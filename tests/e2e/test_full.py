@@ -96,7 +96,8 @@ async def test_parties_join_and_are_told_and_what_dies_comes_back_and_ctrl_c_end
         assert re.search(r"reception's database +postgresql\S*://tabling:\*\*\*@127\.0\.0\.1:\d+/reception\n", said)
         assert system.url in said
 
-        by_json = await story.join(STORE, phone="010-2345-0001")
+        # reception hears through the broker that the store has opened
+        by_json = await eventually(partial(story.join, STORE, phone="010-2345-0001"), seconds=20)
         join = CreateReceptionRequest(parent=STORE, reception=Reception(party_size=2, phone="010-2345-0002"))
         by_grpc = await story.line.CreateReception(join)
         assert {"COME_IN", "CALLED"} & set(await story.told("01023450001"))

@@ -143,6 +143,9 @@ class TransactionPlaces:
         if moved:
             self._moved_up.add(store_id)
             self.moved.add(store_id)
+        elif reception.state is State.WAITING and not reception.near_turn:
+            # restored where it stands: its turn may be near already
+            self._moved_up.add(store_id)
 
     def ahead(self, store_id: str, order_key: int) -> int:
         """How many WAITING parties have a smaller key."""
