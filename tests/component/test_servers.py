@@ -156,8 +156,16 @@ async def test_it_keeps_what_it_was_given_through_a_kill_and_a_clean_end(case: C
     assert await case.read(url) == "국밥"
 
 
-async def test_it_listens_on_this_machine_only_and_after_a_clean_end_nowhere(server: Server) -> None:
-    processes = psutil.Process().children(recursive=True)
+@pytest.fixture
+def others() -> set[psutil.Process]:
+    """What runs already: servers of other tests."""
+    return set(psutil.Process().children(recursive=True))
+
+
+async def test_it_listens_on_this_machine_only_and_after_a_clean_end_nowhere(
+    others: set[psutil.Process], server: Server
+) -> None:
+    processes = [process for process in psutil.Process().children(recursive=True) if process not in others]
     places = listening(processes)
     assert server.port in {port for _, port in places}
     assert {host for host, _ in places} <= {"127.0.0.1", "::1"}

@@ -137,7 +137,8 @@ async def test_servers_that_are_given_are_used_and_replicas_share_the_work(
         own = sorted(path.name for path in data.iterdir() if path.is_dir())
         assert own == ["gateway", "kakao", "logs"]
         phones = [f"0102345{number:04}" for number in range(10)]
-        names = {phone: (await story.join("stores/hongdae-ramen", phone=phone))["name"] for phone in phones}
+        join = partial(story.join, "stores/hongdae-ramen")
+        names = {phone: (await eventually(partial(join, phone=phone), seconds=20))["name"] for phone in phones}
         for phone in phones:
             assert (await story.told(phone))[0] in ("COME_IN", "NUMBERED"), names[phone]
         for process in FullSettings(first_port=system.port + 2, replicas=2).processes[:: len(PORTS)]:
