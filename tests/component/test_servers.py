@@ -156,15 +156,10 @@ async def test_it_keeps_what_it_was_given_through_a_kill_and_a_clean_end(case: C
     assert await case.read(url) == "국밥"
 
 
-@pytest.fixture
-def others() -> set[psutil.Process]:
-    """What runs already: servers of other tests."""
-    return set(psutil.Process().children(recursive=True))
-
-
-async def test_it_listens_on_this_machine_only_and_after_a_clean_end_nowhere(
-    others: set[psutil.Process], server: Server
-) -> None:
+async def test_it_listens_on_this_machine_only_and_after_a_clean_end_nowhere(server: Server) -> None:
+    server.stop()
+    others = set(psutil.Process().children(recursive=True))
+    server.start()
     processes = [process for process in psutil.Process().children(recursive=True) if process not in others]
     places = listening(processes)
     assert server.port in {port for _, port in places}
