@@ -47,7 +47,10 @@ async def nowhere(consumer: str, event: Event, error: Exception) -> bool:
 
 
 class Consumer(Generic[U]):
-    """Receives envelopes for one service. Each is one piece of the service's group commit."""
+    """Receives envelopes for one service. Each is one piece of the service's group commit.
+
+    One may wait `gather_seconds` for others, whose transaction it then shares.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Consumer(Generic[U]):
         first_delay_seconds: float = 0.05,
         longest_delay_seconds: float = 10.0,
         patience_seconds: float = 300.0,
+        gather_seconds: float = 0.0,
         telemetry: Telemetry | None = None,
     ) -> None:
         self.name = name
@@ -71,6 +75,7 @@ class Consumer(Generic[U]):
         self._first_delay_seconds = first_delay_seconds
         self._longest_delay_seconds = longest_delay_seconds
         self._patience_seconds = patience_seconds
+        self._gather_seconds = gather_seconds
 
     @property
     def types(self) -> frozenset[str]:
@@ -146,7 +151,7 @@ class Consumer(Generic[U]):
                 crash_point("consumer.before_commit")
 
             needs = _merge([handler.needs(message) for handler, message in parsed], inbox_id)
-            await self._lane.run(work, needs, weight=len(events), bounded=False)
+            await self._lane.run(work, needs, weight=len(events), bounded=False, patience=self._gather_seconds)
         crash_point("consumer.after_commit")
 
     async def _give_up(self, event: Event, error: Exception) -> None:

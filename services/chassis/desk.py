@@ -45,6 +45,10 @@ class Desk(Generic[U]):
         """Run a query in a read-only transaction."""
         return await self._database.read(query)
 
+    async def look(self, query: Callable[[Connection], T]) -> T:
+        """Run a query of one statement, or of several that need not fit together."""
+        return await self._database.look(query)
+
     async def mutate(self, request: Any, answer: type[M], work: Callable[[U], M], needs: Needs | None = None) -> M:
         """Run `work` once per `request.request_id` and return its answer after the commit.
 

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -22,7 +23,7 @@ _BLANK = re.compile(
     r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f"
     r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
-_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def text(field: str, value: str, *, longest: int, required: bool = False) -> str:
@@ -53,12 +54,8 @@ def name_parts(name: str, pattern: str, field: str = "name") -> tuple[str, ...]:
     """
     if not name:
         raise invalid(field, "is required")
-    wanted, given = pattern.split("/"), name.split("/")
-    if len(wanted) == len(given):
-        ids = [g for w, g in zip(wanted, given, strict=True) if w == "*"]
-        fixed = all(w in ("*", g) for w, g in zip(wanted, given, strict=True))
-        if fixed and all(map(_ID.fullmatch, ids)):
-            return tuple(ids)
+    if found := _form(pattern).fullmatch(name):
+        return found.groups()
     raise NotFound(f"{name[:200]!r} does not exist")
 
 
@@ -141,6 +138,11 @@ def check_etag(given: str, version: int) -> None:
     """Raises `Stale` when the caller saw another version than the present one; no etag means any."""
     if given and given != str(version):
         raise Stale(f"etag is {version} now, not {given[:40]!r}")
+
+
+@cache
+def _form(pattern: str) -> re.Pattern[str]:
+    return re.compile("/".join(f"({_ID.pattern})" if part == "*" else re.escape(part) for part in pattern.split("/")))
 
 
 def _is_shown(char: str) -> bool:

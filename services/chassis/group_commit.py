@@ -53,7 +53,7 @@ class GroupCommit(Generic[U]):
     `run` answers after the commit. Work runs in order of arrival, one transaction in flight. A lone piece of
     work never waits; under load transactions start some time apart, so that they grow. A member that raises
     `DomainError` before changing anything fails alone; on any other error the batch is rolled back and its
-    members are run again one by one.
+    members are run again one by one. While the database is too slow for its transactions they get smaller.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GroupCommit(Generic[U]):
         self._database = database
         self._open_unit = open_unit
         self._committed = committed
-        self._limit = limit
+        self._most = self._limit = limit
         self._capacity = capacity
         self._pace = Pace(longest_pace_seconds)
         self._waiting: deque[Work[U]] = deque()
@@ -162,6 +162,7 @@ class GroupCommit(Generic[U]):
             )
         except (StorageBusy, StorageFull) as error:
             self._telemetry.metrics.transactions.add("failed")
+            self._limit = max(1, sum(work.weight for work in batch) // 2)
             _fail(batch, error)
         except Exception as error:
             self._telemetry.metrics.transactions.add("refused" if isinstance(error, DomainError) else "failed")
@@ -172,6 +173,7 @@ class GroupCommit(Generic[U]):
                 await self._flush([work])
         else:
             crash_point("commit.after")
+            self._limit = min(self._most, self._limit * 2)
             self._tell(batch, began)
             self._committed(flush.unit)
             _settle(batch, flush.outcomes)

@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection, Table
 
 from services.chassis.kernel import RequestIdReused, invalid
-from services.chassis.statements import insert_into, rows_by_key
+from services.chassis.statements import rows_by_key
+from services.chassis.writes import Writes
 
 M = TypeVar("M", bound=Message)
 
@@ -51,15 +52,14 @@ class Requests:
         """Keep the answer with this transaction."""
         self._known[key] = self._new[key] = (fingerprint, response)
 
-    def flush(self) -> None:
-        """Write the new answers."""
-        if self._new:
-            rows = [
-                {"id": key, "fingerprint": fingerprint, "response": response, "created_at": self._now}
-                for key, (fingerprint, response) in self._new.items()
-            ]
-            insert_into(self._table, self._connection.dialect).run(self._connection, rows)
-            self._new = {}
+    def flush(self, writes: Writes) -> None:
+        """Hand over the new answers."""
+        rows = [
+            {"id": key, "fingerprint": fingerprint, "response": response, "created_at": self._now}
+            for key, (fingerprint, response) in self._new.items()
+        ]
+        writes.insert(self._table, rows)
+        self._new = {}
 
 
 def request_key(request_id: str) -> str:

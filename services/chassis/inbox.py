@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Table
 
 from services.chassis.kernel import uuid7
-from services.chassis.statements import insert_if_new, insert_into, rows_by_key
+from services.chassis.statements import insert_if_new, rows_by_key
+from services.chassis.writes import Writes
 
 
 class Inbox:
@@ -48,16 +49,13 @@ class Inbox:
         if self._mark is None:
             self._mark = uuid7()
             self._taken.append(self._mark)
-            self.flush()
 
     def is_marked(self, connection: Connection) -> bool:
         """Whether the mark is there; asked in another transaction, it waits for the one that leaves it."""
         row = {"id": self._mark, "applied_at": self._now}
         return self._mark is not None and not insert_if_new(connection, self._table, row)
 
-    def flush(self) -> None:
-        """Write the ids taken."""
-        if self._taken:
-            rows = [{"id": key, "applied_at": self._now} for key in self._taken]
-            insert_into(self._table, self._connection.dialect).run(self._connection, rows)
-            self._taken = []
+    def flush(self, writes: Writes) -> None:
+        """Hand over the ids taken."""
+        writes.insert(self._table, [{"id": key, "applied_at": self._now} for key in self._taken])
+        self._taken = []

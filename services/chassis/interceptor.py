@@ -44,6 +44,7 @@ class Edge(grpc.aio.ServerInterceptor):
         self.telemetry = telemetry or Telemetry()
         self._refusals = grpc_errors.Refusals(domain, self.telemetry.metrics)
         self._calls = Calls(self.telemetry, saga)
+        self._handlers: dict[str, Any] = {}
         self.running = 0
         self.dialogues = 0
         self.stopping = asyncio.Event()
@@ -58,10 +59,16 @@ class Edge(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        handler: Any = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith("/tabling."):
-            return handler
         method = handler_call_details.method
+        wrapped = self._handlers.get(method)
+        if wrapped is None:
+            handler: Any = await continuation(handler_call_details)
+            if handler is None or not method.startswith("/tabling."):
+                return handler
+            wrapped = self._handlers[method] = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Any) -> Any:
         wire = {
             "request_deserializer": _tolerant(handler.request_deserializer),
             "response_serializer": handler.response_serializer,

@@ -15,6 +15,9 @@ from typing import Any, TextIO
 
 import structlog
 
+CALLER_GONE = "ExecuteBatchError"
+"""What gRPC raises where an answer comes too late; the call was counted as what it is."""
+
 LEVELS = logging.getLevelNamesMapping()
 
 PHONE_NUMBER = re.compile(r"[+0](?<!(?<!\\)[\w+.:-].)\d(?:[- ]?\d){7,13}(?![\w-])")
@@ -79,6 +82,8 @@ class _Libraries(logging.Handler):
     """What libraries have to complain of, as lines like ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and type(record.exc_info[1]).__name__ == CALLER_GONE:
+            return
         structlog.get_logger(module=record.name).log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 

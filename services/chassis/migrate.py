@@ -8,7 +8,6 @@ from pathlib import Path
 
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.chassis.database import Database
 from services.chassis.database.address import is_sqlite, parse, shown, sqlite_path
@@ -125,6 +124,8 @@ def _revision_of_file(database: Path) -> str | None:
 
 
 async def _migrate_server(service: str, address: str) -> bool:
+    from sqlalchemy.ext.asyncio import create_async_engine  # a library that is loaded only to be used
+
     engine = create_async_engine(parse(address), poolclass=NullPool)
     lock, unlock = LOCKED[engine.dialect.name]
     try:

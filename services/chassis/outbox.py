@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, bindparam, or_, select, update
 
 from services.chassis.messages import Message, envelope
-from services.chassis.statements import delete_keys, insert_into
+from services.chassis.writes import Writes
 from tabling.messaging.v1.envelope_pb2 import Envelope
 
 # An envelope is one message on the bus, and one row here
@@ -86,18 +86,16 @@ class Outbox:
     def preload(self, keys: Iterable[str]) -> None:
         """Nothing to load: the outbox is only written."""
 
-    def flush(self) -> None:
-        """Write the messages so far as envelopes, and delete the published ones."""
+    def flush(self, writes: Writes) -> None:
+        """Hand over the messages so far, as envelopes, and the published ones."""
         if self._messages:
             messages = _latest(self._messages)
             envelopes = [envelope(self._source, chunk, self._now) for chunk in _chunks(messages)]
-            rows = [self._row(body) for body in envelopes]
-            insert_into(self._table, self._connection.dialect).run(self._connection, rows)
+            writes.insert(self._table, [self._row(body) for body in envelopes])
             self.written.extend(envelopes)
             self._messages.clear()
-        if self._published:
-            delete_keys(self._connection, self._table, self._published)
-            self._published = []
+        writes.delete(self._table, self._published)
+        self._published = []
 
     def _row(self, body: Envelope) -> dict[str, Any]:
         row = {"id": body.id, "body": body.SerializeToString(), "created_at": self._now}

@@ -181,7 +181,7 @@ class Relay:
             await asyncio.sleep(min(self._sweep_seconds, RETRY_SECONDS) if self._unavailable else self._sweep_seconds)
 
     async def _claim(self, limit: int, *, early: bool) -> list[_Sending]:
-        if not await self._database.read(lambda connection: self._is_any_due(connection, early=early)):
+        if not await self._database.look(lambda connection: self._is_any_due(connection, early=early)):
             return []
         found = await self._change(lambda outbox: outbox.claim(limit, early=early))
         crash_point("relay.claimed")

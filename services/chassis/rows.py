@@ -5,8 +5,9 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Table
 
-from services.chassis.kernel import Aggregate, Conflict, NotFound
-from services.chassis.statements import Row, delete_keys, insert_into, rows_by_key, update_version
+from services.chassis.kernel import Aggregate, NotFound
+from services.chassis.statements import Row, rows_by_key
+from services.chassis.writes import Writes
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -17,9 +18,8 @@ CHUNK = 500
 class Rows(Generic[A]):
     """A collection of aggregates in a table with the columns `id` and `version`.
 
-    Within one unit of work the same id is always the same object. Nothing is written before `flush`, which
-    writes inserts, updates and deletes in one statement each. An update that does not hit the version that
-    was loaded raises `Conflict`.
+    Within one unit of work the same id is always the same object. Nothing is written before `flush`; an
+    update that does not hit the version that was loaded raises `Conflict`.
     """
 
     def __init__(
@@ -100,9 +100,8 @@ class Rows(Generic[A]):
             self._removed[key] = None
         self._changed()
 
-    def flush(self) -> None:
-        """Write what was saved or removed since the last flush. Raises `Conflict`."""
-        dialect = self._connection.dialect
+    def flush(self, writes: Writes) -> None:
+        """Hand over what was saved or removed since the last flush."""
         inserts, updates = [], []
         for key in self._dirty:
             aggregate = self._known[key]
@@ -114,17 +113,9 @@ class Rows(Generic[A]):
                 inserts.append(row | {"id": key})
             self._loaded_version[key] = aggregate.version
         self._dirty.clear()
-        if inserts:
-            insert_into(self._table, dialect).run(self._connection, inserts)
-        if updates:
-            hits = update_version(self._table, dialect).run(self._connection, updates)
-            self._expect_hits(hits, len(updates))
-        if self._removed:
-            delete_keys(self._connection, self._table, self._removed)
-            for key in self._removed:
-                self._loaded_version.pop(key, None)
-            self._removed.clear()
-
-    def _expect_hits(self, hits: int, wanted: int) -> None:
-        if hits != wanted:
-            raise Conflict(f"{wanted - hits} of {wanted} rows of {self._table.name} were changed by somebody else")
+        writes.insert(self._table, inserts)
+        writes.update(self._table, updates)
+        writes.delete(self._table, self._removed)
+        for key in self._removed:
+            self._loaded_version.pop(key, None)
+        self._removed.clear()

@@ -49,6 +49,8 @@ class Parts(Generic[U]):
     grpc_services: tuple[str, ...] = ()
     register: Callable[[grpc.aio.Server], None] = lambda _: None
     handlers: Mapping[str, Handler[U]] = field(default_factory=dict)
+    gather_seconds: float = 0.0
+    """How long an event may wait for others, whose transaction it then shares."""
     timers: Mapping[str, TimerHandler[U]] = field(default_factory=dict)
     snapshots: Snapshots | None = None
     loops: Iterable[Callable[[], Coroutine[Any, Any, None]]] = ()
@@ -115,7 +117,14 @@ class Service(Generic[U]):
         self.frame = frame
         self._bus = bus
         self._parts = parts
-        self.consumer = Consumer(settings.service, parts.handlers, frame.lane, bus.put_aside, telemetry=frame.telemetry)
+        self.consumer = Consumer(
+            settings.service,
+            parts.handlers,
+            frame.lane,
+            bus.put_aside,
+            gather_seconds=parts.gather_seconds,
+            telemetry=frame.telemetry,
+        )
         self.relay = Relay(
             frame.database, frame.tables, bus, self._change_outbox, frame.clock, telemetry=frame.telemetry
         )

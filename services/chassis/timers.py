@@ -12,7 +12,7 @@ from services.chassis.crash import crash_point
 from services.chassis.database import Database
 from services.chassis.kernel import DomainError, StorageBusy, StorageFull
 from services.chassis.logs import get_logger
-from services.chassis.statements import delete_keys, insert_into
+from services.chassis.writes import Writes
 
 log = get_logger(__name__)
 
@@ -53,7 +53,10 @@ class Timers:
 
     def claim(self, timer: DueTimer) -> bool:
         """Take a due timer with this transaction; False when it was fired, moved or canceled meanwhile."""
-        self.flush()
+        if self._pending:
+            writes = Writes(self._connection)
+            self.flush(writes)
+            writes.run()
         columns = self._table.c
         statement = delete(self._table).where(columns.id == f"{timer.kind}:{timer.key}", columns.due_at == timer.due_at)
         return self._connection.execute(statement).rowcount == 1
@@ -61,14 +64,10 @@ class Timers:
     def preload(self, keys: Iterable[str]) -> None:
         """Nothing to load: timers are only written."""
 
-    def flush(self) -> None:
-        """Write the timers set and canceled."""
-        if not self._pending:
-            return
-        delete_keys(self._connection, self._table, self._pending)
-        rows = [{"id": key, **row} for key, row in self._pending.items() if row is not None]
-        if rows:
-            insert_into(self._table, self._connection.dialect).run(self._connection, rows)
+    def flush(self, writes: Writes) -> None:
+        """Hand over the timers set and canceled."""
+        writes.replace(self._table, [{"id": key, **row} for key, row in self._pending.items() if row is not None])
+        writes.delete(self._table, [key for key, row in self._pending.items() if row is None])
         self._pending = {}
 
 
@@ -96,7 +95,7 @@ class TimerLoop:
             self._wake.clear()
             self._next_at = None
             try:
-                due, self._next_at = await self._database.read(self._look)
+                due, self._next_at = await self._database.look(self._look)
             except DomainError as error:
                 log.warning("timers not read", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)

@@ -15,6 +15,7 @@ from services.chassis.outbox import Outbox
 from services.chassis.rows import Rows
 from services.chassis.statements import Row
 from services.chassis.timers import Timers
+from services.chassis.writes import Writes
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -28,8 +29,8 @@ class Collection(Protocol):
     def preload(self, keys: Iterable[str]) -> None:
         """Load these keys in one statement."""
 
-    def flush(self) -> None:
-        """Write what changed, one statement per kind of change."""
+    def flush(self, writes: Writes) -> None:
+        """Hand over what changed."""
 
 
 @dataclass(slots=True)
@@ -128,15 +129,17 @@ class UnitOfWork:
                 collection.preload(merged[name])
 
     def flush(self) -> None:
-        """Write everything, one statement per table and kind of change."""
+        """Write everything. Raises `Conflict`."""
+        writes = Writes(self.connection)
         for collection in self._collections.values():
-            collection.flush()
+            collection.flush(writes)
+        writes.run()
 
     def finish(self) -> None:
         """Write everything, for the last time."""
-        self.flush()
         if self._marked and self.changes.count:
             self.inbox.mark()
+        self.flush()
 
     def took_effect(self, connection: Connection) -> bool:
         """Whether this transaction, whose commit nobody confirmed, was committed; asked in another one."""

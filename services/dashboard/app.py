@@ -14,6 +14,9 @@ from services.dashboard.entrypoints.servicer import DashboardServicer
 from tabling.dashboard.v1.dashboard_service_pb2 import DESCRIPTOR
 from tabling.dashboard.v1.dashboard_service_pb2_grpc import add_DashboardServiceServicer_to_server
 
+GATHER_SECONDS = 0.03
+"""What people see may be so much older, so that what follows from one join is one transaction."""
+
 
 def build(settings: Settings, bus: Bus, clock: Clock) -> Service[DashboardUnit]:
     """The service, with its database brought up to date; `run` starts it."""
@@ -26,5 +29,6 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[DashboardUnit]:
         grpc_services=(DESCRIPTOR.services_by_name["DashboardService"].full_name,),
         register=register,
         handlers=handlers(),
+        gather_seconds=GATHER_SECONDS,
     )
     return Service(frame, bus, parts)

@@ -82,6 +82,9 @@ class _Patient:
     async def read(self, work: Callable[[Connection], T]) -> T:
         return await _persist(lambda: self._database.read(work))
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        return await _persist(lambda: self._database.look(work))
+
     async def scan(self, work: Callable[[Connection], T]) -> T:
         return await _persist(lambda: self._database.scan(work))
 

@@ -113,7 +113,7 @@ def _truth(connection: Connection, store_id: str) -> Truth:
     version = connection.execute(select(lines.c.version).where(lines.c.id == store_id)).scalar()
     return Truth(
         version or 0,
-        tuple(Spot(r.order_key, r.id, r.party_size, r.near_turn) for r in rows if r.state == "WAITING"),
+        tuple(Spot(r.order_key, r.id, r.party_size, r.section, r.near_turn) for r in rows if r.state == "WAITING"),
         {r.id: (r.version, r.line_version) for r in rows},
     )
 

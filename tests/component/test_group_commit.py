@@ -3,13 +3,19 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from services.chassis.database.sqlite import SqliteDatabase
+from services.chassis.group_commit import GroupCommit
 from services.chassis.kernel import DeadlineExceeded, NotFound, StorageBusy, StorageFull, TooBusy
-from tests.component.counters import CounterUnit, add_to, counting
+from tests.component.counters import CounterUnit, add_to, counting, counting_on
 
 
 async def test_work_that_arrives_together_shares_a_transaction(tmp_path: Path) -> None:
@@ -102,3 +108,33 @@ async def test_a_full_disk_is_resource_exhausted_and_changes_nothing(tmp_path: P
         assert await running.counts() == {"a": 1}
         await running.database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 100000").all())
         assert await running.lane.run(lambda uow: add_to("a", uow)) == 2
+
+
+class SlowDatabase(SqliteDatabase):
+    """Too slow for transactions of more than `most` pieces of work."""
+
+    most = 3
+
+    async def write(
+        self, work: Callable[[Connection], Any], took_effect: Callable[[Connection, Any], bool] | None = None
+    ) -> Any:
+        def bounded(connection: Connection) -> Any:
+            flush = work(connection)
+            if flush and len(flush.outcomes) > self.most:
+                raise StorageBusy("the database cannot be used right now")
+            return flush
+
+        return await super().write(bounded, took_effect)
+
+
+async def test_callers_who_try_again_get_through_to_a_database_that_is_too_slow_for_all_of_them(tmp_path: Path) -> None:
+    async def persist(lane: GroupCommit[CounterUnit], counter: str) -> int:
+        while True:
+            with suppress(StorageBusy):
+                return await lane.run(partial(add_to, counter))
+
+    async with counting_on(SlowDatabase(tmp_path / "counters.db")) as running:
+        names = [f"c{i}" for i in range(100)]
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(persist(running.lane, name) for name in names))
+        assert await running.counts() == dict.fromkeys(names, 1)

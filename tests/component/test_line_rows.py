@@ -87,7 +87,7 @@ async def test_of_every_store_the_changes_since_its_own_version_are_told(databas
     told = await database.read(lambda connection: dict(line_rows.changed_since(connection, since)))
     assert told == {
         f"s{store}": {
-            f"s{store}-{number}": Spot(number, f"s{store}-{number}", 2, False) if number % 2 else None
+            f"s{store}-{number}": Spot(number, f"s{store}-{number}", 2, "", False) if number % 2 else None
             for number in range(PARTIES - store % 4, PARTIES)
         }
         for store in range(STORES)

@@ -14,7 +14,7 @@ from sqlalchemy import JSON, Column, Connection, Float, Integer, Interval, Large
 from services.chassis.database import Database
 from services.chassis.database.opening import open_database
 from services.chassis.database.types import UtcTime
-from services.chassis.kernel import Stale, uuid7
+from services.chassis.kernel import Conflict, Stale, uuid7
 from services.chassis.outbox import Failure
 from services.chassis.statements import (
     delete_keys,
@@ -25,6 +25,7 @@ from services.chassis.statements import (
     update_version,
 )
 from services.chassis.timers import DueTimer
+from services.chassis.writes import Writes
 from tests.component.counters import CounterUnit, Running, add_to, counting_on, message
 from tests.conftest import Kind
 
@@ -40,6 +41,10 @@ THINGS = Table(
     Column("facts", JSON),
     Column("length", Interval),
     Column("weight", Float),
+)
+
+OTHERS = Table(
+    "others", THINGS.metadata, Column("id", String(63), primary_key=True), Column("version", Integer, nullable=False)
 )
 
 
@@ -123,6 +128,33 @@ async def test_of_two_versions_of_a_row_the_newer_one_stays(address: str) -> Non
             await database.write(partial(put_newer, row=row))
         found = await database.read(lambda c: rows_by_key(c, THINGS, ["a", "b"]))
     assert {row["id"]: (row["version"], row["weight"]) for row in found} == {"a": (3, 3.0), "b": (1, None)}
+
+
+async def test_what_one_transaction_writes_goes_out_together(address: str) -> None:
+    def write(connection: Connection, new: str = "new") -> None:
+        writes = Writes(connection)
+        writes.insert(THINGS, [thing(new)])
+        writes.update(THINGS, [thing("a", 2, at=NOON) | {"b_id": "a", "b_version": 1}])
+        writes.insert_newer(OTHERS, [{"id": "a", "version": 1}])
+        writes.replace(OTHERS, [{"id": "b", "version": 1}, {"id": "c", "version": 1}])
+        writes.delete(THINGS, ["b", "nobody"])
+        writes.insert(OTHERS, [])
+        writes.run()
+        writes.run()
+
+    async with things(address) as database:
+        await database.write(lambda c: insert_into(THINGS, c.dialect).run(c, [thing("a"), thing("b")]))
+        await database.write(
+            lambda c: insert_into(OTHERS, c.dialect).run(c, [{"id": key, "version": 5} for key in "ab"])
+        )
+        await database.write(write)
+        found = await database.read(lambda c: [*c.execute(select(THINGS.c.id, THINGS.c.version, THINGS.c.at))])
+        others = await database.read(lambda c: [*c.execute(select(OTHERS))])
+        with pytest.raises(Conflict, match="1 of 1 things"):
+            await database.write(partial(write, new="newer"))
+        after = await database.read(lambda c: [*c.execute(select(OTHERS))])
+    assert sorted(map(tuple, found)) == [("a", 2, NOON), ("new", 1, None)]
+    assert sorted(map(tuple, others)) == sorted(map(tuple, after)) == [("a", 5), ("b", 1), ("c", 1)]
 
 
 async def test_keys_are_found_and_deleted_however_many_there_are(address: str) -> None:

@@ -32,6 +32,9 @@ class Database(Protocol):
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a short `work`, by key or a page at most, in one read-only transaction with a consistent view."""
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """Like `read`, with nothing around it: each statement sees what is committed when it runs."""
+
     async def scan(self, work: Callable[[Connection], T]) -> T:
         """Like `read`, for work that looks at many rows."""
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import greenlet_spawn
 
 from services.chassis.database.drivers import DRIVERS
 from services.chassis.database.troubles import Trouble, trouble
@@ -35,6 +35,7 @@ BEGIN_READING = {
     "postgresql": ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",),
     "mariadb": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION READ ONLY"),
 }
+SCANNING: dict[str, tuple[str, ...]] = {"postgresql": ("SET LOCAL enable_seqscan = on",), "mariadb": ()}
 
 
 @dataclass
@@ -74,6 +75,7 @@ class ServerDatabase:
         name = self._engine.dialect.name
         self._driver = DRIVERS[name]
         self._begin_writing, self._begin_reading = BEGIN_WRITING[name], BEGIN_READING[name]
+        self._begin_scanning = (*self._begin_reading, *SCANNING[name])
 
     async def write(
         self, work: Callable[[Connection], T], took_effect: Callable[[Connection, T], bool] | None = None
@@ -83,11 +85,14 @@ class ServerDatabase:
     async def read(self, work: Callable[[Connection], T]) -> T:
         return await self._persist(self._begin_reading, work, None, self._longest_seconds)
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        return await self._persist((), work, None, self._longest_seconds)
+
     async def scan(self, work: Callable[[Connection], T]) -> T:
-        return await self._persist(self._begin_reading, work, None, 2 * self._longest_seconds)
+        return await self._persist(self._begin_scanning, work, None, 2 * self._longest_seconds)
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await greenlet_spawn(self._engine.dispose)
 
     async def _persist(
         self,
@@ -123,8 +128,12 @@ class ServerDatabase:
             raise StorageBusy("the database cannot be used right now") from error
 
     async def _try(self, attempt: _Attempt[T], seconds: float) -> T:
-        async with asyncio.timeout(seconds), self._engine.connect() as connection:
-            return await connection.run_sync(self._transact, attempt)
+        async with asyncio.timeout(seconds):
+            return await greenlet_spawn(self._connected, self._transact, attempt)
+
+    def _connected(self, run: Callable[[Connection, _Attempt[T]], T], attempt: _Attempt[T]) -> T:
+        with self._engine.connect() as connection:
+            return run(connection, attempt)
 
     def _transact(self, connection: Connection, attempt: _Attempt[T]) -> T:
         try:
@@ -132,8 +141,10 @@ class ServerDatabase:
                 self._driver.execute(connection, statement, ())
             attempt.result = attempt.work(connection)
         except BaseException as error:
-            self._undo(connection, error)
+            self._undo(connection, attempt, error)
             raise
+        if not attempt.begin:
+            return attempt.result
         attempt.committing = True
         try:
             self._driver.execute(connection, "COMMIT", ())
@@ -142,9 +153,11 @@ class ServerDatabase:
             raise
         return attempt.result
 
-    def _undo(self, connection: Connection, error: BaseException) -> None:
+    def _undo(self, connection: Connection, attempt: _Attempt[T], error: BaseException) -> None:
         if connection.invalidated or not isinstance(error, Exception) or trouble(error) is Trouble.GONE:
             return _let_go(connection)
+        if not attempt.begin:
+            return None
         try:
             self._driver.execute(connection, "ROLLBACK", ())
         except BaseException:
@@ -163,8 +176,8 @@ class ServerDatabase:
             # told by raising, so that the question leaves nothing behind
             ask = _Attempt(self._begin_writing, lambda c: took_effect(c, attempt.result))  # type: ignore[arg-type]
             try:
-                async with asyncio.timeout(self._longest_seconds), self._engine.connect() as connection:
-                    return await connection.run_sync(self._ask, ask)
+                async with asyncio.timeout(self._longest_seconds):
+                    return await greenlet_spawn(self._connected, self._ask, ask)
             except Exception as error:
                 if trouble(error) is Trouble.MISTAKE:
                     raise
@@ -186,16 +199,21 @@ class ServerDatabase:
 
 def server_engine(
     url: URL, *, application: str = "tabling", connections: int = 10, longest_seconds: float = 5.0
-) -> AsyncEngine:
-    """An engine on a server, with the settings that every connection of ours has. Transactions are begun by hand."""
+) -> Engine:
+    """An engine on a server, with the settings that every connection of ours has. Transactions are begun by hand.
+
+    Its driver is asynchronous: it works inside `greenlet_spawn` only.
+    """
     arguments = _postgresql if url.get_backend_name() == "postgresql" else _mariadb
-    engine = create_async_engine(
+    engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=longest_seconds,
+        # the connection that was used last: its statements are prepared, and the server has it at hand
+        pool_use_lifo=True,
         pool_reset_on_return=None,
         connect_args=arguments(application, longest_seconds),
     )
@@ -203,14 +221,14 @@ def server_engine(
     return engine
 
 
-def _ask_whether_alive(engine: AsyncEngine) -> None:
+def _ask_whether_alive(engine: Engine) -> None:
     """Before it is used, a connection that has rested is asked; one that was just used need not be."""
 
-    @event.listens_for(engine.sync_engine, "checkin")
+    @event.listens_for(engine, "checkin")
     def rest(_: Any, record: ConnectionPoolEntry) -> None:
         record.info["rests_since"] = time.monotonic()
 
-    @event.listens_for(engine.sync_engine, "checkout")
+    @event.listens_for(engine, "checkout")
     def ask(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
         if time.monotonic() - record.info.get("rests_since", time.monotonic()) < RESTED_SECONDS:
             return
@@ -229,9 +247,12 @@ def _postgresql(application: str, longest_seconds: float) -> dict[str, Any]:
         "lock_timeout": milliseconds,
         "idle_in_transaction_session_timeout": str(round(longest_seconds * 2000)),
         "jit": "off",
+        # a plan is kept: one that was made while a table was empty must still be good when it is full
+        "enable_seqscan": "off",
         "timezone": "UTC",
     }
-    return {"timeout": longest_seconds, "server_settings": settings}
+    # the driver keeps no prepared statement longer than this, and all that a transaction writes is one statement
+    return {"timeout": longest_seconds, "server_settings": settings, "max_cacheable_statement_size": 256 * 1024}
 
 
 def _mariadb(application: str, longest_seconds: float) -> dict[str, Any]:

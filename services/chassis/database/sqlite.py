@@ -56,6 +56,9 @@ class SqliteDatabase:
     async def read(self, work: Callable[[Connection], T]) -> T:
         return self._read("read", work)
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        return await self.read(work)
+
     async def scan(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._scanner, self._read, "scan", work)
 

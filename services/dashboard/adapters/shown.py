@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, select
 
 from services.chassis.database import Database
 from services.chassis.statements import Values, delete_keys, rows_by_key
+from services.chassis.writes import Writes
 from services.dashboard.adapters.tables import READ_MODEL
 from services.dashboard.adapters.unit_of_work import LatestRows
 from services.dashboard.application.model import Versioned
@@ -57,10 +58,12 @@ def _put(connection: Connection, rows: Mapping[Key, Versioned], ahead: Mapping[K
         held = {row["id"]: row for row in rows_by_key(connection, table, of_table, lock=True)}
         wrong = [row for row in of_table.values() if _is_wrong(held.get(row.id), row, ahead.get((name, row.id)))]
         delete_keys(connection, table, [row.id for row in wrong if row.id in held])
-        latest: LatestRows[Any] = LatestRows(connection, table)
+        latest: LatestRows[Any] = LatestRows(table)
         for row in wrong:
             latest.put(row)
-        latest.flush()
+        writes = Writes(connection)
+        latest.flush(writes)
+        writes.run()
         # a source counts changes that it does not announce, too: a version alone that is behind is nobody's fault
         mended += sum(not _says_the_same(held.get(row.id), row) for row in wrong)
     return mended

@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Table
 
-from services.chassis.statements import insert_newer
 from services.chassis.unit_of_work import Surroundings, UnitOfWork
+from services.chassis.writes import Writes
 from services.dashboard.adapters import tables
 from services.dashboard.application.model import (
     AvailabilityRow,
@@ -28,8 +28,7 @@ class LatestRows(Generic[R]):
     Nothing is loaded before: the database compares versions while it writes.
     """
 
-    def __init__(self, connection: Connection, table: Table) -> None:
-        self._connection = connection
+    def __init__(self, table: Table) -> None:
         self._table = table
         self._rows: dict[str, R] = {}
 
@@ -42,13 +41,11 @@ class LatestRows(Generic[R]):
         if held is None or row.version > held.version:
             self._rows[row.id] = row
 
-    def flush(self) -> None:
-        """Write the rows kept."""
-        if self._rows:
-            # in one order everywhere: two transactions that write the same rows then wait, instead of for each other
-            rows = [self._rows[key]._asdict() for key in sorted(self._rows)]
-            insert_newer(self._table, self._connection.dialect).run(self._connection, rows)
-            self._rows = {}
+    def flush(self, writes: Writes) -> None:
+        """Hand over the rows kept."""
+        # in one order everywhere: two transactions that write the same rows then wait, instead of for each other
+        writes.insert_newer(self._table, [self._rows[key]._asdict() for key in sorted(self._rows)])
+        self._rows = {}
 
 
 class DashboardUnit(UnitOfWork):
@@ -64,4 +61,4 @@ class DashboardUnit(UnitOfWork):
         self.tables: LatestRows[TableRow] = self._latest(tables.tables)
 
     def _latest(self, table: Table) -> LatestRows[R]:
-        return self.collection(table.name, LatestRows(self.connection, table))
+        return self.collection(table.name, LatestRows(table))

@@ -13,6 +13,9 @@ from tabling.reception.v1.contact_service_pb2_grpc import ContactServiceStub
 
 DEADLINE_SECONDS = 2.0
 
+OPTIONS = (("grpc.lb_policy_name", "round_robin"),)
+"""Each replica of reception gets its share."""
+
 
 class ReceptionContacts(AbstractAsyncContextManager["ReceptionContacts"]):
     """Asks reception, in one call for a whole batch. Open it on the loop that uses it."""
@@ -21,7 +24,7 @@ class ReceptionContacts(AbstractAsyncContextManager["ReceptionContacts"]):
         self._target = target
 
     async def __aenter__(self) -> "ReceptionContacts":
-        self._channel = grpc.aio.insecure_channel(self._target)
+        self._channel = grpc.aio.insecure_channel(self._target, options=OPTIONS)
         self._stub = ContactServiceStub(self._channel)
         return self
 

@@ -30,7 +30,7 @@ class SqlLedger:
         """Notices whose time has come and that nobody has in hand, longest due first; for `LEASE`."""
         if not self._database.shared:
             return await self._left_over(limit, without)
-        if not await self._database.read(self._is_any_due):
+        if not await self._database.look(self._is_any_due):
             return []
         return await self._lane.run(lambda uow: uow.notices.take_up(limit), weight=limit, bounded=False)
 
@@ -48,7 +48,7 @@ class SqlLedger:
     async def newest(self, notices: Sequence[Notice]) -> Newest:
         """State and round of the notices' receptions, as known now."""
         ids = {notice.reception_id for notice in notices}
-        return await self._database.read(lambda connection: queries.newest_states(connection, ids))
+        return await self._database.look(lambda connection: queries.newest_states(connection, ids))
 
     async def settle(self, findings: Sequence[tuple[Notice, Finding]]) -> None:
         """Write down what was found out about notices, in one transaction."""

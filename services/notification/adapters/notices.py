@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, select
 
 from services.chassis.kernel import Stale
-from services.chassis.statements import insert_into, rows_by_key, update_version
+from services.chassis.statements import rows_by_key
+from services.chassis.writes import Writes
 from services.notification.adapters.rows import notice_from_row, notice_to_row, progress_to_row
 from services.notification.adapters.tables import notices
 from services.notification.domain.notice import Notice
@@ -89,25 +89,18 @@ class SqlNotices:
             notice.version += 1
             self._changed()
         # if whoever has it in hand now is not heard of again, it may have been sent
-        self._update(_LEASE, [progress_to_row(notice) | {"doubtful": True} for notice in taken])
+        writes = Writes(self._connection)
+        writes.update(notices, [progress_to_row(notice) | {"doubtful": True} for notice in taken], _LEASE, Stale)
+        writes.run()
 
     def preload(self, keys: Iterable[str]) -> None:
         """Nothing to load."""
 
-    def flush(self) -> None:
-        """Write what was added and carried on. Raises `Stale`."""
-        added, self._added = self._added, []
-        carried, self._carried = self._carried, []
-        if added:
-            rows = [notice_to_row(notice) for notice in added]
-            insert_into(notices, self._connection.dialect).run(self._connection, rows)
-        self._update(_PROGRESS, [progress_to_row(notice) for notice in carried])
-
-    def _update(self, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-        if rows:
-            hits = update_version(notices, self._connection.dialect, columns).run(self._connection, rows)
-            if hits != len(rows):
-                raise Stale(f"{len(rows) - hits} of {len(rows)} notices were changed by somebody else")
+    def flush(self, writes: Writes) -> None:
+        """Hand over what was added and carried on; one that was changed since is `Stale`."""
+        writes.insert(notices, [notice_to_row(notice) for notice in self._added])
+        writes.update(notices, [progress_to_row(notice) for notice in self._carried], _PROGRESS, Stale)
+        self._added, self._carried = [], []
 
     def _save(self, notice: Notice) -> None:
         notice.version += 1

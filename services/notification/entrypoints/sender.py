@@ -21,7 +21,7 @@ log = get_logger(__name__)
 BATCHES_AT_ONCE = 4
 MOST_WAITING = 20_000
 PAGE = 1000
-SWEEP = timedelta(seconds=2)
+SWEEP = timedelta(seconds=5)
 FIRST_REST = timedelta(seconds=0.25)
 LONGEST_REST = timedelta(seconds=5)
 

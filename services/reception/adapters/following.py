@@ -114,7 +114,7 @@ class Following:
         moved, self._moved = self._moved, set()
         try:
             if outdated:
-                for read in await self._desk.read(lambda c: queries.receptions_by_id(c, outdated)):
+                for read in await self._desk.look(lambda c: queries.receptions_by_id(c, outdated)):
                     self._keep(read.reception)
         except DomainError:
             self._outdated |= outdated

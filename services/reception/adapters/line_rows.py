@@ -16,7 +16,7 @@ SIZES = (1, 8, 64)
 """For how many stores at once there is a statement that tells what changed."""
 
 _COLUMNS = receptions.c
-_SPOT = (_COLUMNS.order_key, _COLUMNS.id, _COLUMNS.party_size, _COLUMNS.near_turn)
+_SPOT = (_COLUMNS.order_key, _COLUMNS.id, _COLUMNS.party_size, _COLUMNS.section, _COLUMNS.near_turn)
 _IS_WAITING = _COLUMNS.state == State.WAITING.value
 
 
@@ -36,8 +36,7 @@ def changed_since(
         spots: dict[str, dict[str, Spot | None]] = {store_id: {} for store_id, _ in some}
         for row in _changes(connection, some):
             is_waiting = row["state"] == State.WAITING.value
-            spot = Spot(row["order_key"], row["id"], row["party_size"], row["near_turn"]) if is_waiting else None
-            spots[row["store_id"]][row["id"]] = spot
+            spots[row["store_id"]][row["id"]] = Spot(*(row[column.name] for column in _SPOT)) if is_waiting else None
         yield from spots.items()
 
 

@@ -136,7 +136,7 @@ class TransactionPlaces:
         store_id = reception.store_id
         draft = self._draft(store_id)
         if reception.state is State.WAITING:
-            spot = Spot(reception.order_key, reception.id, reception.party_size, reception.near_turn)
+            spot = Spot(reception.order_key, reception.id, reception.party_size, reception.section, reception.near_turn)
             moved = draft.put(spot)
         else:
             moved = draft.drop(reception.id)

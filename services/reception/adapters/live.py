@@ -14,6 +14,7 @@ from services.reception.adapters.refresh import Refresh
 from services.reception.adapters.unit_of_work import ReceptionUnitOfWork
 from services.reception.application.ports import Placed
 from services.reception.domain.line import Line
+from services.reception.domain.line_order import LineOrder
 from services.reception.domain.reception import Reception, State
 
 TRIES = 3
@@ -35,10 +36,14 @@ class Live:
             await self._refresh.of((store_id,))
         return self._view.line(store_id)
 
+    def order(self, store_id: str) -> LineOrder:
+        """Who waits at a store, as the view knows it; not to be changed."""
+        return self._view.order(store_id)
+
     async def one(self, store_id: str, reception_id: str) -> Placed | None:
         """A store's reception, or None."""
         for _ in range(TRIES):
-            found = await self._desk.read(lambda connection: queries.receptions_by_id(connection, (reception_id,)))
+            found = await self._desk.look(lambda connection: queries.receptions_by_id(connection, (reception_id,)))
             if not found or found[0].reception.store_id != store_id:
                 return None
             await self._catch_up(found)
@@ -66,7 +71,7 @@ class Live:
 
     async def contacts(self, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
         """Name, phone and language of those of (store, reception) that have a phone."""
-        return await self._desk.read(lambda connection: queries.contacts(connection, names))
+        return await self._desk.look(lambda connection: queries.contacts(connection, names))
 
     @contextmanager
     def follow(self, store_id: str, reception_id: str) -> Iterator["FollowedReception"]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from services.chassis.rows import Rows
+from services.chassis.writes import Writes
 from services.reception.adapters.line_view import LineView, TransactionPlaces
 from services.reception.adapters.rows import EarlyOrder
 from services.reception.adapters.tables import IN_LINE, receptions
@@ -91,9 +92,9 @@ class SqlLines:
         self._signal(line.id)
         self._rows.save(line)
 
-    def flush(self) -> None:
-        """Write those saved."""
-        self._rows.flush()
+    def flush(self, writes: Writes) -> None:
+        """Hand over those saved."""
+        self._rows.flush(writes)
 
 
 class SqlCustomers:

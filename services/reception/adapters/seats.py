@@ -27,6 +27,8 @@ SKIP_SECONDS = 1.0
 LONGEST_PACE_SECONDS = 0.025
 
 OPTIONS = (
+    # each replica of seat gets its share
+    ("grpc.lb_policy_name", "round_robin"),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),

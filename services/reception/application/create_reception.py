@@ -7,7 +7,8 @@ from services.reception.application.keep import keep
 from services.reception.application.ports import UnitOfWork
 from services.reception.domain.customer import Customer
 from services.reception.domain.events import ReceptionAdded
-from services.reception.domain.line import Line
+from services.reception.domain.line import Line, SeatingMode
+from services.reception.domain.line_order import LineOrder
 from services.reception.domain.reception import Channel, Contact, Reception, State
 
 # a party that sat down so long ago has left, even if nobody said so
@@ -54,9 +55,13 @@ def create_reception(cmd: CreateReception, uow: UnitOfWork) -> Reception:
     return reception
 
 
-def seats_worth_asking(line: Line | None, party_size: int) -> bool:
-    """Whether seat's answer can matter."""
-    return line is not None and line.may_promise(party_size)
+def seats_worth_asking(line: Line | None, order: LineOrder, party_size: int, section: str) -> bool:
+    """Whether seat's answer can matter: not where somebody in line has the better claim to every table that fits."""
+    if line is None or not line.may_promise(party_size):
+        return False
+    if line.policy.seating_mode is SeatingMode.STRICT_FIFO:
+        return not order.keys
+    return not order.could_use(party_size, section)
 
 
 def _check_customer(cmd: CreateReception, uow: UnitOfWork) -> None:

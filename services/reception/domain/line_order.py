@@ -2,6 +2,7 @@
 
 import heapq
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -12,29 +13,35 @@ class Spot(NamedTuple):
     order_key: int
     reception_id: str
     party_size: int
+    section: str
     near_turn: bool
 
 
 class LineOrder:
     """The WAITING parties of one store as committed. Order keys are unique."""
 
-    __slots__ = ("keys", "keys_by_id", "spots")
+    __slots__ = ("_wishes", "keys", "keys_by_id", "spots")
 
     def __init__(self, spots: Iterable[Spot] = ()) -> None:
         self.spots = {spot.order_key: spot for spot in spots}
         self.keys = sorted(self.spots)
         self.keys_by_id = {spot.reception_id: spot.order_key for spot in self.spots.values()}
+        self._wishes = Counter((spot.section, spot.party_size) for spot in self.spots.values())
 
     def put(self, spot: Spot) -> None:
         """Add a party, or change what is known of it."""
-        if spot.order_key not in self.spots:
+        if before := self.spots.get(spot.order_key):
+            self._forget_wish(before)
+        else:
             insort(self.keys, spot.order_key)
+        self._wishes[spot.section, spot.party_size] += 1
         self.spots[spot.order_key] = spot
         self.keys_by_id[spot.reception_id] = spot.order_key
 
     def drop(self, order_key: int) -> None:
         """Take a party out."""
         spot = self.spots.pop(order_key)
+        self._forget_wish(spot)
         del self.keys[bisect_left(self.keys, order_key)]
         if self.keys_by_id.get(spot.reception_id) == order_key:
             del self.keys_by_id[spot.reception_id]
@@ -42,6 +49,10 @@ class LineOrder:
     def ahead(self, order_key: int) -> int:
         """How many parties have a smaller key."""
         return bisect_left(self.keys, order_key)
+
+    def could_use(self, party_size: int, section: str) -> bool:
+        """Whether one of them could use every table that a party of this size, with this wish, could use."""
+        return any(size <= party_size and wish in ("", section) for wish, size in self._wishes)
 
     def update(self, spots: Mapping[str, Spot | None]) -> bool:
         """Take over where parties are now, None for those out of the line. True when somebody else's place changed."""
@@ -54,6 +65,12 @@ class LineOrder:
             moved |= draft.put(spot)
         draft.commit()
         return moved
+
+    def _forget_wish(self, spot: Spot) -> None:
+        wish = (spot.section, spot.party_size)
+        self._wishes[wish] -= 1
+        if not self._wishes[wish]:
+            del self._wishes[wish]
 
 
 class LineDraft:

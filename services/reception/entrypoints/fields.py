@@ -5,9 +5,6 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
-
 from services.chassis import fields, paging
 from services.chassis.kernel import invalid
 from services.reception.application.create_reception import CreateReception
@@ -23,15 +20,7 @@ LANGUAGES = ("ko", "en")
 _DIALED = re.compile(r"(?:\+|0)[0-9](?:[0-9 -]{3,28})[0-9]", re.ASCII)
 # nearly every number is one of these; the library takes as long as the rest of a join
 _MOBILE = re.compile(r"(?:0|\+82)(10[0-46-9][0-9]{7})", re.ASCII)
-_KINDS = frozenset(
-    {
-        PhoneNumberType.MOBILE,
-        PhoneNumberType.FIXED_LINE,
-        PhoneNumberType.FIXED_LINE_OR_MOBILE,
-        PhoneNumberType.VOIP,
-        PhoneNumberType.PERSONAL_NUMBER,
-    }
-)
+_KINDS = ("MOBILE", "FIXED_LINE", "FIXED_LINE_OR_MOBILE", "VOIP", "PERSONAL_NUMBER")
 
 
 def to_create(request: pb.CreateReceptionRequest, reception_id: str, countries: Collection[str]) -> CreateReception:
@@ -98,6 +87,8 @@ def token(request: pb.ListReceptionsRequest, last: Any) -> str:
 
 
 def _parsed(value: str, countries: Collection[str]) -> str:
+    import phonenumbers  # a library that is loaded only to be used
+
     try:
         number = phonenumbers.parse(value, "KR")
     except phonenumbers.NumberParseException:
@@ -107,6 +98,6 @@ def _parsed(value: str, countries: Collection[str]) -> str:
         raise invalid("phone", "is not a phone number")
     if region not in countries:
         raise invalid("phone", f"must be a number of {', '.join(sorted(countries))}")
-    if phonenumbers.number_type(number) not in _KINDS:
+    if phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(number)) not in _KINDS:
         raise invalid("phone", "is not a number that people have")
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -13,6 +13,7 @@ from services.chassis.interceptor import deadline
 from services.chassis.kernel import new_id
 from services.reception.application.create_reception import CreateReception, create_reception, seats_worth_asking
 from services.reception.application.ports import Question, Seats
+from services.reception.domain.line import Line
 from services.reception.domain.reception import State
 from services.reception.entrypoints import fields
 from services.reception.entrypoints.convert import to_pb
@@ -66,13 +67,17 @@ class Joining(Generic[U]):
 
     async def _ask_seats(self, joins: Sequence[Join]) -> None:
         """Learn for which of them a table is free."""
-        commands = [join.command for join in joins]
-        lines = {store_id: await self._reads.line(store_id) for store_id in {cmd.store_id for cmd in commands}}
-        worth = [j for j in joins if seats_worth_asking(lines[j.command.store_id], j.command.party_size)]
+        lines = {id_: await self._reads.line(id_) for id_ in {join.command.store_id for join in joins}}
+        worth = [join for join in joins if self._is_worth_asking(join.command, lines[join.command.store_id])]
+        if not worth:
+            return
         questions = [Question(join.command.store_id, join.command.party_size, join.command.section) for join in worth]
         for join, fits in zip(worth, await self._seats.fit(questions), strict=True):
             if fits:
                 join.command = replace(join.command, seats_fit=True)
+
+    def _is_worth_asking(self, cmd: CreateReception, line: Line | None) -> bool:
+        return seats_worth_asking(line, self._reads.order(cmd.store_id), cmd.party_size, cmd.section)
 
     async def _settled(
         self, joins: Sequence[Join], answers: list[pb.Reception | BaseException]

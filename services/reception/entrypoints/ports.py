@@ -8,6 +8,7 @@ from typing import Protocol
 from services.reception.application.ports import Placed, Standing
 from services.reception.application.ports import UnitOfWork as Work
 from services.reception.domain.line import Line
+from services.reception.domain.line_order import LineOrder
 from services.reception.domain.reception import Reception, State
 
 
@@ -36,6 +37,9 @@ class Reads(Protocol):
 
     async def line(self, store_id: str) -> Line | None:
         """A store's line, not to be changed; where another process has just changed it, maybe as it was before."""
+
+    def order(self, store_id: str) -> LineOrder:
+        """Who waits, as of the last time that the line was asked for, or later; not to be changed."""
 
     async def one(self, store_id: str, reception_id: str) -> Placed | None:
         """A store's reception, or None."""

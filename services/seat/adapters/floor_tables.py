@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 
 from services.chassis.rows import Rows
 from services.chassis.statements import among, fetch
+from services.chassis.writes import Writes
 from services.seat.adapters.tables import tables
 from services.seat.domain.table import Table
 
@@ -42,5 +43,5 @@ class FloorTables:
         self._of[table.store_id][table.table_id] = table
         self._rows.save(table)
 
-    def flush(self) -> None:
+    def flush(self, writes: Writes) -> None:
         """Nothing to write: `Rows` does that."""

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Select, bindparam, literal, select, union_all
 from sqlalchemy.sql import ColumnElement
 
 from services.chassis.rows import Rows
+from services.chassis.writes import Writes
 from services.seat.adapters.tables import seatings, waiting
 from services.seat.domain.seating import Seating, State
 
@@ -70,6 +71,8 @@ class Line:
             del self._first[seating.store_id]
 
     def _ask(self, statement: Select[Any], **values: object) -> Seating | None:
-        self._rows.flush()
+        writes = Writes(self._connection)
+        self._rows.flush(writes)
+        writes.run()
         found = self._rows.adopt(self._connection.execute(statement, values).mappings())
         return found[0] if found else None

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from services.chassis.rows import Rows
 from services.chassis.unit_of_work import Surroundings, UnitOfWork
+from services.chassis.writes import Writes
 from services.seat.adapters import rows
 from services.seat.adapters import tables as sql
 from services.seat.adapters.floor_tables import FloorTables
@@ -86,7 +87,7 @@ class Floors:
         """Keep a new or changed floor and announce its events."""
         self._rows.save(floor)
 
-    def flush(self) -> None:
+    def flush(self, writes: Writes) -> None:
         """Nothing to write: `Rows` does that."""
 
 

@@ -75,7 +75,7 @@ class SeatServicer(SeatServiceServicer):
 
     async def GetTable(self, request: GetTableRequest, context: Any) -> Table:
         store_id, table_id = fields.table_ids(request.name)
-        found = await self._desk.read(lambda connection: self._queries.table(connection, store_id, table_id))
+        found = await self._desk.look(lambda connection: self._queries.table(connection, store_id, table_id))
         return _found(found, request.name)
 
     async def ListTables(self, request: ListTablesRequest, context: Any) -> ListTablesResponse:
@@ -110,12 +110,12 @@ class SeatServicer(SeatServiceServicer):
 
     async def CheckSeats(self, request: CheckSeatsRequest, context: Any) -> CheckSeatsResponse:
         questions = fields.questions(request)
-        answers = await self._desk.read(lambda connection: self._queries.check_seats(connection, questions))
+        answers = await self._desk.look(lambda connection: self._queries.check_seats(connection, questions))
         return CheckSeatsResponse(answers=[SeatAnswer(available=available) for available in answers])
 
     async def GetAvailability(self, request: GetAvailabilityRequest, context: Any) -> Availability:
         (store_id,) = name_parts(request.name, "stores/*/availability")
-        found = await self._desk.read(lambda connection: self._queries.availability(connection, store_id))
+        found = await self._desk.look(lambda connection: self._queries.availability(connection, store_id))
         return _found(found, request.name)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import MetaData, create_engine
 from services.chassis.messages import Message
 from services.chassis.outbox import MAX_BYTES, MAX_EVENTS, Outbox
 from services.chassis.tables import chassis_tables
+from services.chassis.writes import Writes
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,9 @@ def test_an_envelope_is_bounded_in_events_and_bytes(count: int, size: int, event
         outbox = Outbox(connection, metadata.tables["outbox"], "a", datetime.now(UTC), lambda: None)
         for number in range(count):
             outbox.add(Message("a.b.c.v1", str(number), "", b"x" * size))
-        outbox.flush()
+        writes = Writes(connection)
+        outbox.flush(writes)
+        writes.run()
     engine.dispose()
 
     assert [len(body.events) for body in outbox.written] == events
