@@ -155,6 +155,7 @@ class GroupCommit(Generic[U]):
 
     async def _flush(self, batch: Sequence[Work[U]]) -> None:
         began = time.perf_counter()
+        self._pace.start(sum(work.weight for work in batch))
         try:
             flush = await self._database.write(
                 lambda connection: self._transaction(connection, batch),
@@ -173,6 +174,7 @@ class GroupCommit(Generic[U]):
                 await self._flush([work])
         else:
             crash_point("commit.after")
+            self._pace.end()
             self._limit = min(self._most, self._limit * 2)
             self._tell(batch, began)
             self._committed(flush.unit)
@@ -196,7 +198,6 @@ class GroupCommit(Generic[U]):
         return span
 
     def _transaction(self, connection: Connection, batch: Sequence[Work[U]]) -> Flush[U]:
-        self._pace.start(sum(work.called for work in batch), sum(work.weight for work in batch))
         unit = self._open_unit(connection)
         unit.preload(work.needs for work in batch)
         flush = Flush(unit)

@@ -87,6 +87,7 @@ class CheckSeats:
                 while self._waiting:
                     await asyncio.sleep(self._pace.pause_seconds(called=True))
                     await self._ask(stub)
+                    self._pace.end()
                 self._wake.clear()
                 await self._wake.wait()
 
@@ -100,7 +101,7 @@ class CheckSeats:
                 asked.update(dict.fromkeys(asking.questions))
         if not asked:
             return
-        self._pace.start(len(askings), len(asked))
+        self._pace.start(len(askings))
         # a call for several of them is seen in the trace of one
         traceparent = next((asking.traceparent for asking in askings if asking.traceparent), "")
         fits = dict(zip(asked, await self._answers(stub, list(asked), traceparent), strict=True))
