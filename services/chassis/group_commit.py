@@ -76,7 +76,9 @@ class GroupCommit(Generic[U]):
         self._pace = Pace(longest_pace_seconds)
         self._waiting: deque[Work[U]] = deque()
         self._wake = asyncio.Event()
-        self._called = asyncio.Event()
+        self._weight = 0
+        self._called = False
+        self._hurry = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -102,9 +104,11 @@ class GroupCommit(Generic[U]):
             future.set_exception(TooBusy(f"{len(self._waiting)} pieces of work are waiting"))
             return future
         self._waiting.append(Work(run, needs or {}, weight, bounded, deadline, future, self._span(future)))
+        self._weight += weight
         self._idle.clear()
-        if bounded:
-            self._called.set()
+        self._called |= bounded
+        if self._called or self._weight >= self._limit:
+            self._hurry.set()
         if patience:
             asyncio.get_running_loop().call_later(patience, self._wake.set)
         else:
@@ -132,20 +136,23 @@ class GroupCommit(Generic[U]):
         await self._idle.wait()
 
     async def _pause(self) -> None:
-        """Let work gather; work that nobody waits for gathers longer, until somebody calls."""
-        if not self._called.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.pause_seconds(called=False)):
-                    await self._called.wait()
-        if self._called.is_set() and len(self._waiting) < self._limit:
-            await asyncio.sleep(self._pace.pause_seconds(called=True))
-        self._called.clear()
+        """Let work gather, until it fills a transaction; work that nobody waits for longer, until somebody calls."""
+        if self._weight < self._limit:
+            if not self._called:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pace.pause_seconds(called=False)):
+                        await self._hurry.wait()
+            if self._called and self._weight < self._limit:
+                await asyncio.sleep(self._pace.pause_seconds(called=True))
+        self._called = False
+        self._hurry.clear()
 
     def _take(self) -> list[Work[U]]:
         batch: list[Work[U]] = []
         weight = 0
         while self._waiting and (not batch or weight + self._waiting[0].weight <= self._limit):
             work = self._waiting.popleft()
+            self._weight -= work.weight
             if not work.is_void():
                 batch.append(work)
                 weight += work.weight

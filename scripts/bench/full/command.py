@@ -23,6 +23,7 @@ CALLERS = (1, 32, 256, 512)
 WAYS = ("unary", "json", "stream")
 MOST_IN_A_STREAM = 1600
 EMPTY_SECONDS = 1.5
+WARM_SECONDS = 1.0
 IDLE_SECONDS = 20.0
 SLOW_RATE = 20.0
 MOMENTS_SECONDS = 10.0
@@ -50,6 +51,9 @@ class Bench:
         report.idle_mb = system.tree.memory_mb()
         if crowd:
             await self._crowd((FEW,))
+        self._say("warming up")
+        for case in cases(max(callers)):
+            await measure(system, self._ledgers, parties, case, WARM_SECONDS)
         for number in range(report.rounds):
             for each in callers:
                 await self._round(number, cases(each))
