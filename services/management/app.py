@@ -17,6 +17,9 @@ from services.management.entrypoints.consumer import HANDLERS
 from services.management.entrypoints.servicer import ManagementServicer
 from tabling.management.v1.management_service_pb2_grpc import add_ManagementServiceServicer_to_server
 
+GATHER_SECONDS = 0.02
+"""Nobody waits for an order to be written down, so the orders of a few moments share a transaction."""
+
 
 def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SqlUnitOfWork]:
     """The management service, ready to run."""
@@ -30,6 +33,7 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SqlUnitOfWork]:
         grpc_services=("tabling.management.v1.ManagementService",),
         register=register,
         handlers=HANDLERS,
+        gather_seconds=GATHER_SECONDS,
         timers={REOPEN: reopen_store},
         snapshots=read_snapshots,
         figures=FIGURES,

@@ -18,7 +18,7 @@ from services.chassis.logs import get_logger
 MOST_TOPICS = 1_000
 """More than this at once is announced as: anything may have changed."""
 
-APART_SECONDS = 0.01
+APART_SECONDS = 0.05
 """Announcements come so far apart at least; the topics of those between are told together."""
 
 Send = Callable[[str, str, Packet], Awaitable[None]]

@@ -11,6 +11,9 @@ from services.notification.application.courier import Newest
 from services.notification.application.settle_notices import Finding, SettleNotices, settle_notices
 from services.notification.domain.notice import LEASE, Notice
 
+SETTLING_SECONDS = 0.05
+"""How long what was sent may wait to be written down, with more of it; nobody else sends it meanwhile."""
+
 
 class SqlLedger:
     """Reads on their own; writes through the group commit, with everything else.
@@ -53,7 +56,8 @@ class SqlLedger:
     async def settle(self, findings: Sequence[tuple[Notice, Finding]]) -> None:
         """Write down what was found out about notices, in one transaction."""
         cmd = SettleNotices(findings)
-        await self._lane.run(lambda uow: settle_notices(cmd, uow), weight=len(findings), bounded=False)
+        work = lambda uow: settle_notices(cmd, uow)  # noqa: E731
+        await self._lane.run(work, weight=len(findings), bounded=False, patience=SETTLING_SECONDS)
 
     async def _left_over(self, limit: int, without: Container[str]) -> list[Notice]:
         # what an earlier process left behind is nobody else's, however fresh it is
