@@ -122,7 +122,7 @@ class Service(Generic[U]):
             parts.handlers,
             frame.lane,
             bus.put_aside,
-            gather_seconds=parts.gather_seconds,
+            gather_seconds=min(parts.gather_seconds, settings.longest_pace_seconds),
             telemetry=frame.telemetry,
         )
         self.relay = Relay(

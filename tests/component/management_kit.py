@@ -131,7 +131,7 @@ class House:
 async def management(folder: Path, *, clock: ManualClock | None = None) -> AsyncIterator[House]:
     """A management service on a database in `folder`."""
     bus, clock = MemoryBus(), clock or ManualClock(NOON)
-    settings = Settings("management", "127.0.0.1:0", place(folder, "management"), {})
+    settings = Settings("management", "127.0.0.1:0", place(folder, "management"), {}, longest_pace_seconds=0)
     service = build(settings, bus, clock)
     async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
         house = House(service, bus, clock, ManagementServiceStub(channel), channel)

@@ -202,6 +202,7 @@ async def world(
             database=place(folder, "notification"),
             upstreams={"reception": target},
             kakao_url=vendor_url or vendor.url,
+            longest_pace_seconds=0,
         )
         address = await stack.enter_async_context(running(build(settings, bus, clock)))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))

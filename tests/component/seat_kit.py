@@ -161,7 +161,7 @@ class House:
 async def seat(folder: Path, *, clock: ManualClock | None = None) -> AsyncIterator[House]:
     """A seat service on a database in `folder`."""
     bus, clock = MemoryBus(), clock or ManualClock(NOON)
-    service = build(Settings("seat", "127.0.0.1:0", place(folder, "seat"), {}), bus, clock)
+    service = build(Settings("seat", "127.0.0.1:0", place(folder, "seat"), {}, longest_pace_seconds=0), bus, clock)
     async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
         house = House(service, bus, clock, SeatServiceStub(channel), channel)
         await bus.subscribe(Subscription("test", frozenset(TOLD), house.receive))

@@ -1,13 +1,16 @@
 """What all drills share: restaurants to begin with, and the table of what came of each drill."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.drills.arena import Arenas, Servers
+from tests.drills.audit import Findings
 from tests.drills.calls import Client, Record
 from tests.drills.drill import BARE, Drill
 from tests.drills.restaurants import open_restaurants
@@ -51,6 +54,20 @@ def new_drill(opened: tuple[Path, Record], tmp_path: Path) -> NewDrill:
 def reports(request: pytest.FixtureRequest) -> list[Report]:
     """What came of the drills so far."""
     return request.config.stash.setdefault(REPORTS, [])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of several hands in what it has."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["drills"] = [asdict(report) for report in session.config.stash.get(REPORTS, [])]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker has."""
+    reports: list[Report] = node.config.stash.setdefault(REPORTS, [])
+    for told in getattr(node, "workeroutput", {}).get("drills", ()):
+        reports.append(Report(**told | {"findings": Findings(**told["findings"])}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

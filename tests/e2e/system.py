@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 READY = b"Ctrl-C stops it"
 
 
+MOST_WORKERS = 8
+
+
 class Ended(AssertionError):
     """The system ended before it answered."""
 
@@ -31,10 +34,16 @@ class Ended(AssertionError):
 
 
 def free_ports(count: int, *, first: int = 12_000, last: int = 30_000) -> int:
-    """The first of `count` neighbouring free ports, below the range that outgoing connections use."""
-    step = os.getpid() * 37 % (last - first)
-    for offset in range(0, last - first, count):
-        start = first + (step + offset) % (last - first - count)
+    """The first of `count` neighbouring free ports, below the range that outgoing connections use.
+
+    Of tests that run side by side each worker has a part of that range for itself.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = (last - first) // MOST_WORKERS
+    first += worker % MOST_WORKERS * size
+    step = os.getpid() * 37 % size
+    for offset in range(0, size, count):
+        start = first + (step + offset) % (size - count)
         if all(_is_free(port) for port in range(start, start + count)):
             return start
     raise AssertionError("no free ports")
