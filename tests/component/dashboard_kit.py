@@ -185,6 +185,7 @@ async def dashboard(
         database=place(folder, "dashboard"),
         upstreams=upstreams or {},
         heartbeat_seconds=heartbeat_seconds,
+        longest_pace_seconds=0,
     )
     bus, clock = MemoryBus(), ManualClock(NOON)
     service = build(settings, bus, clock)

@@ -206,6 +206,7 @@ async def reception(
             place(folder, "reception"),
             {"seat": seat_target or target},
             heartbeat_seconds=heartbeat_seconds,
+            longest_pace_seconds=0,
         )
         service = build(settings, bus, clock)
         async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
