@@ -66,8 +66,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker has."""
     reports: list[Report] = node.config.stash.setdefault(REPORTS, [])
-    for told in getattr(node, "workeroutput", {}).get("drills", ()):
-        reports.append(Report(**told | {"findings": Findings(**told["findings"])}))
+    told = getattr(node, "workeroutput", {}).get("drills", ())
+    reports.extend(Report(**each | {"findings": Findings(**each["findings"])}) for each in told)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
