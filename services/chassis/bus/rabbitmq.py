@@ -56,14 +56,14 @@ class RabbitBus:
         types = list(dict.fromkeys(event.type for event in body.events))
         if not types:
             return
+        # the broker decides who gets it, for a consumer may be newer than this process; the topology tells whether
+        # somebody must
+        wanted = self._topology.wants(types)
         try:
-            await self._send(EXCHANGE, types[0], message(body, types))
+            await self._send(EXCHANGE, types[0], message(body, types), mandatory=wanted)
         except Unroutable:
-            # the broker decides who gets it, for a consumer may be newer than this process; only when nobody does,
-            # the topology tells whether somebody should have
-            if self._topology.wants(types):
-                self._publishing.heal()
-                raise
+            self._publishing.heal()
+            raise
 
     async def subscribe(self, subscription: Subscription) -> None:
         """Begin to deliver as soon as the broker can be reached."""
