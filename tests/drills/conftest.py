@@ -1,24 +1,20 @@
 """What all drills share: restaurants to begin with, and the table of what came of each drill."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.drills.arena import Arenas, Servers
-from tests.drills.audit import Findings
 from tests.drills.calls import Client, Record
 from tests.drills.drill import BARE, Drill
 from tests.drills.restaurants import open_restaurants
 from tests.drills.site import embedded_site
+from tests.drills.table import REPORTS
 from tests.drills.trial import Report
 from tests.e2e.system import running_system
-
-REPORTS = pytest.StashKey[list[Report]]()
 
 NewDrill = Callable[[object], Drill]
 
@@ -54,33 +50,3 @@ def new_drill(opened: tuple[Path, Record], tmp_path: Path) -> NewDrill:
 def reports(request: pytest.FixtureRequest) -> list[Report]:
     """What came of the drills so far."""
     return request.config.stash.setdefault(REPORTS, [])
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of several hands in what it has."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["drills"] = [asdict(report) for report in session.config.stash.get(REPORTS, [])]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker has."""
-    reports: list[Report] = node.config.stash.setdefault(REPORTS, [])
-    told = getattr(node, "workeroutput", {}).get("drills", ())
-    reports.extend(Report(**each | {"findings": Findings(**each["findings"])}) for each in told)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The table, whenever there were drills."""
-    if not (reports := config.stash.get(REPORTS, [])):
-        return
-    width = max(len(report.what) for report in reports)
-    head = f"{'injected':{width}}  lasting s  accepted  in doubt  lost  doubled  wrong  recovered s  at passing"
-    terminalreporter.write_sep("-", "drills")
-    terminalreporter.write_line(head)
-    for each in reports:
-        found, lasting = each.findings, f"{each.lasting:.1f}" if each.lasting else ""
-        terminalreporter.write_line(
-            f"{each.what:{width}}  {lasting:>9}  {each.accepted:8}  {each.in_doubt:8}  {len(found.lost):4}"
-            f"  {len(found.doubled):7}  {len(found.wrong):5}  {each.recovery_seconds:11.1f}  {each.passing}".rstrip()
-        )
