@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import structlog
 
 CALLER_GONE = "ExecuteBatchError"
-"""What gRPC raises where an answer comes too late; the call was counted as what it is."""
+"""What gRPC raises, and logs with a traceback, where nobody is there any more to take an answer."""
 
 LEVELS = logging.getLevelNamesMapping()
 
@@ -82,7 +82,7 @@ class _Libraries(logging.Handler):
     """What libraries have to complain of, as lines like ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and type(record.exc_info[1]).__name__ == CALLER_GONE:
+        if record.name.startswith("grpc.") and record.exc_info and type(record.exc_info[1]).__name__ == CALLER_GONE:
             return
         structlog.get_logger(module=record.name).log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 

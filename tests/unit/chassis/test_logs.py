@@ -124,3 +124,18 @@ except ZeroDivisionError:
     assert warning["event"] == "cannot send to (phone number)"
     assert (error["level"], error["event"]) == ("error", "oops")
     assert "ZeroDivisionError" in error["exception"]
+
+
+def test_of_a_caller_that_is_gone_grpc_leaves_no_line() -> None:
+    script = """
+class ExecuteBatchError(Exception): pass
+def complain(name, error):
+    try:
+        raise error
+    except Exception:
+        logging.getLogger(name).exception("oops")
+complain("grpc._cython.cygrpc", ExecuteBatchError())
+complain("grpc._cython.cygrpc", ValueError())
+complain("some.library", ExecuteBatchError())
+"""
+    assert [line["module"] for line in lines(script)] == ["grpc._cython.cygrpc", "some.library"]
