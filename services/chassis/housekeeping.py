@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Table, select
 from sqlalchemy.sql import ColumnElement
 
+from services.chassis.bulk import delete_keys
 from services.chassis.clock import Clock
 from services.chassis.group_commit import GroupCommit
 from services.chassis.kernel import DomainError
 from services.chassis.logs import get_logger
-from services.chassis.statements import delete_keys
 from services.chassis.unit_of_work import UnitOfWork
 
 log = get_logger(__name__)

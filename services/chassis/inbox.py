@@ -5,8 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Table
 
+from services.chassis.bulk import insert_if_new
 from services.chassis.kernel import uuid7
-from services.chassis.statements import insert_if_new, rows_by_key
+from services.chassis.statements import rows_by_key
 from services.chassis.writes import Writes
 
 

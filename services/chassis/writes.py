@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table
 
-from services.chassis.kernel import Conflict
-from services.chassis.statements import (
+from services.chassis.bulk import (
     Bulk,
-    Values,
     delete_from,
     insert_into,
     insert_newer,
@@ -16,6 +14,8 @@ from services.chassis.statements import (
     run_all,
     update_version,
 )
+from services.chassis.kernel import Conflict
+from services.chassis.statements import Values
 
 
 class _Write(NamedTuple):

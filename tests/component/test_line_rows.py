@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, text
 
+from services.chassis.bulk import insert_into
 from services.chassis.database import Database
 from services.chassis.database.opening import open_database
 from services.chassis.migrate import migrate
-from services.chassis.statements import insert_into
 from services.reception.adapters import line_rows
 from services.reception.adapters.rows import reception_to_row
 from services.reception.adapters.tables import receptions

@@ -11,19 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Column, Connection, Float, Integer, Interval, LargeBinary, MetaData, String, Table, select
 
+from services.chassis.bulk import delete_keys, insert_if_new, insert_into, insert_newer, update_version
 from services.chassis.database import Database
 from services.chassis.database.opening import open_database
 from services.chassis.database.types import UtcTime
 from services.chassis.kernel import Conflict, Stale, uuid7
 from services.chassis.outbox import Failure
-from services.chassis.statements import (
-    delete_keys,
-    insert_if_new,
-    insert_into,
-    insert_newer,
-    rows_by_key,
-    update_version,
-)
+from services.chassis.statements import rows_by_key
 from services.chassis.timers import DueTimer
 from services.chassis.writes import Writes
 from tests.component.counters import CounterUnit, Running, add_to, counting_on, message

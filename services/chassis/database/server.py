@@ -251,7 +251,7 @@ def _postgresql(application: str, longest_seconds: float) -> dict[str, Any]:
         "enable_seqscan": "off",
         "timezone": "UTC",
     }
-    # the driver keeps no prepared statement longer than this, and all that a transaction writes is one statement
+    # the driver prepares a longer text anew each time, and all that a transaction writes is one text
     return {"timeout": longest_seconds, "server_settings": settings, "max_cacheable_statement_size": 256 * 1024}
 
 

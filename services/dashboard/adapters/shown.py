@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
+from services.chassis.bulk import delete_keys
 from services.chassis.database import Database
-from services.chassis.statements import Values, delete_keys, rows_by_key
+from services.chassis.statements import Values, rows_by_key
 from services.chassis.writes import Writes
 from services.dashboard.adapters.tables import READ_MODEL
 from services.dashboard.adapters.unit_of_work import LatestRows

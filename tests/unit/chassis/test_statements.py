@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import Column, MetaData, String, Table, create_engine, select
 from sqlalchemy.dialects import postgresql
 
+from services.chassis.bulk import insert_into
 from services.chassis.database.address import parse
-from services.chassis.statements import among, fetch, insert_into
+from services.chassis.statements import among, fetch
 
 THINGS = Table("things", MetaData(), Column("id", String, primary_key=True))
 
