@@ -1,6 +1,10 @@
 """Addresses to listen on, before anybody does."""
 
+import random
 import socket
+
+LOWEST, HIGHEST = 10_000, 30_000
+"""Below what systems hand out to connections by themselves."""
 
 
 def why_not(address: str) -> str | None:
@@ -17,3 +21,11 @@ def why_not(address: str) -> str | None:
     except OSError as error:
         return error.strerror or str(error)
     return None
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free just now."""
+    while True:
+        port = random.randrange(LOWEST, HIGHEST)  # noqa: S311 - it is no secret
+        if why_not(f"127.0.0.1:{port}") is None:
+            return port

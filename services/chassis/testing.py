@@ -1,7 +1,6 @@
 """What tests of every service share: waiting for a fact, and a service on a free port."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -45,11 +44,3 @@ async def running(service: Service[Any]) -> AsyncIterator[str]:
     finally:
         stop.set()
         await task
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

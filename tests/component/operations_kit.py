@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Connection
 
 from services.chassis import environment
+from services.chassis.addresses import free_port
 from services.chassis.database import Database
 from services.chassis.database.opening import open_database
 from services.chassis.migrate import migrate
-from services.chassis.testing import free_port
 from services.operations import cli
 from services.operations.catalogue import SERVICES
 from tests.component.place import place

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from services.chassis.addresses import free_port
 from services.chassis.migrate import DatabaseUnusable
 from services.chassis.settings import SettingsError
-from services.chassis.testing import free_port
 from services.embedded import cli
 from services.embedded.app import up
 from services.embedded.settings import EmbeddedSettings

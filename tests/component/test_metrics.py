@@ -13,6 +13,7 @@ import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.chassis.addresses import free_port
 from services.chassis.bus.rabbitmq import RabbitBus
 from services.chassis.bus.topology import Topology
 from services.chassis.consumer import Consumer
@@ -22,7 +23,7 @@ from services.chassis.messages import envelope
 from services.chassis.metrics import SECONDS, Family, Metrics, Readings
 from services.chassis.metrics_port import serve_metrics
 from services.chassis.telemetry import Telemetry
-from services.chassis.testing import eventually, free_port
+from services.chassis.testing import eventually
 from services.embedded.services import BUILDS
 from tabling.management.v1.management_service_pb2 import GetOrderRequest
 from tests.component.counters import COUNTED, HANDLERS, counting, message

@@ -11,9 +11,10 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from services.chassis.addresses import free_port
 from services.chassis.clock import ManualClock
 from services.chassis.crash import EXIT_CODE
-from services.chassis.testing import eventually, free_port
+from services.chassis.testing import eventually
 from tabling.notification.v1.notice_pb2 import Notice
 from tabling.notification.v1.notification_service_pb2 import GetNoticeRequest, ListNoticesRequest
 from tabling.reception.v1.reception_pb2 import Reception

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, text
 
+from services.chassis.addresses import free_port
 from services.chassis.messages import Message, envelope
-from services.chassis.testing import free_port
 from services.full.servers import Postgres
 from services.operations.catalogue import SERVICES, table
 from tests.component.operations_kit import Ops, database, settle, write

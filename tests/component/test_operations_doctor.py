@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from services.chassis import environment
+from services.chassis.addresses import free_port
 from services.chassis.settings import from_environment
-from services.chassis.testing import eventually, free_port
+from services.chassis.testing import eventually
 from services.full.servers import Maria, Postgres, Rabbit
 from services.full.servers.rabbit import RABBITMQ
 from services.operations.catalogue import SERVICES, topology

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from services.chassis.addresses import free_port
 from services.chassis.consumer import Consumer
 from services.chassis.messages import envelope
 from services.chassis.telemetry import Telemetry
-from services.chassis.testing import eventually, free_port
+from services.chassis.testing import eventually
 from services.chassis.tracing import EXPORT_SECONDS, Tracer, cause
 from tests.component.collector import Span, collecting
 from tests.component.counters import HANDLERS, add_to, counting, message

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
-from services.chassis.testing import free_port
+from services.chassis.addresses import free_port
 
 
 class Proxy:

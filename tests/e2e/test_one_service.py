@@ -16,8 +16,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from services.chassis.addresses import free_port
 from services.chassis.settings import PORTS
-from services.chassis.testing import eventually, free_port
+from services.chassis.testing import eventually
 from tests.e2e.system import ROOT
 
 pytestmark = pytest.mark.e2e

@@ -15,9 +15,10 @@ import aiohttp
 import pytest
 from ruamel.yaml import YAML
 
+from services.chassis.addresses import free_port
 from services.chassis.database.address import parse
 from services.chassis.settings import PORTS, from_environment
-from services.chassis.testing import eventually, free_port
+from services.chassis.testing import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "compose.yaml"

@@ -18,7 +18,7 @@ from scripts.bench.full.rows import Ledgers
 from scripts.bench.full.system import QUIET, System
 from scripts.bench.joins import Parties
 from scripts.bench.processes import spent
-from services.full.servers.ports import free_port
+from services.chassis.addresses import free_port
 from tabling.reception.v1.reception_service_pb2 import CreateReceptionRequest
 from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceStub
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from scripts.bench.child import ROOT
 from scripts.bench.processes import Tree
 from services.chassis import environment
+from services.chassis.addresses import free_port
 from services.chassis.settings import PORTS
-from services.full.servers.ports import free_port
 from services.full.settings import FullSettings
 from services.local.ports import PortTaken, require_free
 

@@ -7,9 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from services.chassis.addresses import free_port
 from services.full.servers.binaries import Product
 from services.full.servers.lean import lean
-from services.full.servers.ports import free_port
 from services.full.servers.server import Server, ServerFailed, password
 
 USER = "tabling"

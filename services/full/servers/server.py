@@ -14,9 +14,9 @@ from typing import ClassVar
 
 import psutil
 
+from services.chassis.addresses import free_port
 from services.chassis.running import CannotRun
 from services.full.servers.guard import Guard
-from services.full.servers.ports import free_port
 from services.full.servers.user import User
 
 START_SECONDS = 90.0
