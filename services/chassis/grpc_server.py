@@ -25,8 +25,14 @@ OPTIONS = (
     ("grpc.max_concurrent_streams", 10_000),
 )
 
+READY = "ready"
+"""The name under which the health service tells whether the server is ready; the empty one tells that it is alive."""
+
 REFUSING_SECONDS = 0.1
 """Where calls are running others are waiting, which would end as CANCELLED: this is their time to be refused."""
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 Register = Callable[[grpc.aio.Server], None]
 
@@ -54,7 +60,12 @@ class GrpcServer:
             raise AddressInUse(f"cannot listen on {self._listen} ({why}): name another address with TABLING_LISTEN")
         self.port = self._server.add_insecure_port(self._listen)
         await self._server.start()
-        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        for service in ("", *self._services):
+            await self._health.set(service, SERVING)
+
+    async def say_ready(self, ready: bool) -> None:
+        """Say whether it should be sent anything, which changes nothing about what it does."""
+        await self._health.set(READY, SERVING if ready else NOT_SERVING)
 
     async def drain(self) -> None:
         """Say NOT_SERVING, so that nobody sends anything new."""
@@ -66,10 +77,6 @@ class GrpcServer:
         if self._edge.running:
             await asyncio.sleep(REFUSING_SECONDS)
         await self._server.stop(grace_seconds)
-
-    async def _say(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
-        for service in ("", *self._services):
-            await self._health.set(service, status)
 
 
 class AddressInUse(CannotRun):

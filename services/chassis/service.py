@@ -25,6 +25,7 @@ from services.chassis.interceptor import Edge
 from services.chassis.logs import get_logger, tell
 from services.chassis.migrate import check, migrate
 from services.chassis.outbox import Outbox
+from services.chassis.readiness import Readiness
 from services.chassis.relay import Relay
 from services.chassis.running import CannotRun, causes
 from services.chassis.settings import Settings
@@ -133,6 +134,7 @@ class Service(Generic[U]):
         self.grpc = GrpcServer(
             settings.listen, edge, parts.grpc_services, self._register, reflected=settings.reflection
         )
+        self.readiness = Readiness(frame.database, self.grpc.say_ready)
         self._measure(edge)
         frame.on_commit.append(self._committed)
         self.started = asyncio.Event()
@@ -189,7 +191,7 @@ class Service(Generic[U]):
     def _loops(self) -> Iterable[Callable[[], Coroutine[Any, Any, None]]]:
         lane, relay, timers = self.frame.lane.serve, self.relay.serve, self.timers.serve
         prune = lambda: prune_forever(self.frame.lane, self.frame.clock)  # noqa: E731
-        return (lane, relay, timers, prune, *self._metrics_port(), *self._parts.loops)
+        return (lane, relay, timers, prune, self.readiness.serve, *self._metrics_port(), *self._parts.loops)
 
     def _measure(self, edge: Edge) -> None:
         frame, metrics = self.frame, self.frame.telemetry.metrics

@@ -54,6 +54,8 @@ class Settings:
 class Variables:
     """Environment variables as one service reads them: `TABLING_<SERVICE>_<NAME>`, else `TABLING_<NAME>`.
 
+    Instead of each, one with `_FILE` behind its name may tell the file that has the value: a mounted secret.
+
     Its methods raise `SettingsError` when a value is not what is wanted.
     """
 
@@ -61,7 +63,13 @@ class Variables:
     environment: Mapping[str, str]
 
     def text(self, name: str, default: str) -> str:
-        return self.environment.get(self._found(name), default)
+        found = self._found(name)
+        if (file := self.environment.get(f"{found}_FILE")) is None:
+            return self.environment.get(found, default)
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{found}_FILE names {file}, which cannot be read: {error.strerror}") from None
 
     def seconds(self, name: str, default: float) -> float:
         return self._number(name, default, math.inf, "a number of seconds")
@@ -134,7 +142,7 @@ class Variables:
 
     def _found(self, name: str) -> str:
         own = f"TABLING_{self.service.upper()}_{name}"
-        return own if own in self.environment else f"TABLING_{name}"
+        return own if not self.environment.keys().isdisjoint((own, f"{own}_FILE")) else f"TABLING_{name}"
 
     def _wrong(self, name: str, wanted: str, value: str) -> SettingsError:
         return SettingsError(f"{self._found(name)} must be {wanted}, not {value!r}")
