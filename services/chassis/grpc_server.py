@@ -25,8 +25,9 @@ OPTIONS = (
     ("grpc.max_concurrent_streams", 10_000),
 )
 
-READY = "ready"
-"""The name under which the health service tells whether the server is ready; the empty one tells that it is alive."""
+LIVE, READY = "live", "ready"
+"""Names under which the health service tells more than that it serves, which it does under the empty name and those of
+its services: that the process is alive, also before it serves, and that it can do its work."""
 
 REFUSING_SECONDS = 0.1
 """Where calls are running others are waiting, which would end as CANCELLED: this is their time to be refused."""
@@ -38,7 +39,10 @@ Register = Callable[[grpc.aio.Server], None]
 
 
 class GrpcServer:
-    """One listening port with some services on it; SERVING between `start` and `drain`."""
+    """One listening port with some services on it; SERVING between `start` and `drain`.
+
+    Before `start` it may `listen`, which shows that the process is alive; calls are refused until it serves.
+    """
 
     def __init__(
         self, listen: str, edge: Edge, services: Iterable[str], register: Register, *, reflected: bool = True
@@ -52,20 +56,33 @@ class GrpcServer:
         if reflected:
             reflect((*self._services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), self._server)
         self._listen = listen
+        self._ready = False
         self.port = 0
 
-    async def start(self) -> None:
-        """Listen, and say SERVING. Raises `AddressInUse`."""
+    async def listen(self) -> None:
+        """Listen, and say that we are alive. Raises `AddressInUse`."""
         if why := why_not(self._listen):
             raise AddressInUse(f"cannot listen on {self._listen} ({why}): name another address with TABLING_LISTEN")
         self.port = self._server.add_insecure_port(self._listen)
+        self._edge.starting = True
+        for service in ("", READY, *self._services):
+            await self._health.set(service, NOT_SERVING)
+        await self._health.set(LIVE, SERVING)
         await self._server.start()
+
+    async def start(self) -> None:
+        """Listen unless we do already, and say SERVING. Raises `AddressInUse`."""
+        if not self.port:
+            await self.listen()
+        self._edge.starting = False
         for service in ("", *self._services):
             await self._health.set(service, SERVING)
+        await self.say_ready(self._ready)
 
     async def say_ready(self, ready: bool) -> None:
-        """Say whether it should be sent anything, which changes nothing about what it does."""
-        await self._health.set(READY, SERVING if ready else NOT_SERVING)
+        """Say, once it serves, whether it should be sent anything; which changes nothing about what it does."""
+        self._ready = ready
+        await self._health.set(READY, SERVING if ready and not self._edge.starting else NOT_SERVING)
 
     async def drain(self) -> None:
         """Say NOT_SERVING, so that nobody sends anything new."""

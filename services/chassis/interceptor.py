@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from services.chassis import grpc_errors
 from services.chassis.calls import Call, Calls, Saga, no_saga
-from services.chassis.kernel import DeadlineExceeded, ServerStopping, TooBusy
+from services.chassis.kernel import DeadlineExceeded, ServerStarting, ServerStopping, TooBusy
 from services.chassis.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -36,8 +36,9 @@ _UNDECODABLE = _Undecodable()
 class Edge(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server. No servicer catches, logs or counts by itself.
 
-    `running` is how many unary calls are under way, `dialogues` how many streams of requests. Once `stopping` is set
-    new ones are refused, streams of answers end, and streams of requests bring nothing more.
+    `running` is how many unary calls are under way, `dialogues` how many streams of requests. While `starting` all are
+    refused. Once `stopping` is set new ones are refused, streams of answers end, and streams of requests bring nothing
+    more.
     """
 
     def __init__(self, domain: str, telemetry: Telemetry | None = None, saga: Saga = no_saga) -> None:
@@ -47,6 +48,7 @@ class Edge(grpc.aio.ServerInterceptor):
         self._handlers: dict[str, Any] = {}
         self.running = 0
         self.dialogues = 0
+        self.starting = False
         self.stopping = asyncio.Event()
 
     @property
@@ -85,8 +87,7 @@ class Edge(grpc.aio.ServerInterceptor):
             response = None
             self.running += 1
             try:
-                if self.stopping.is_set():
-                    raise _stopping()
+                self._check_open()
                 if self.running > MAX_CALLS:
                     raise TooBusy(f"{MAX_CALLS} calls are running")
                 self._check(request)
@@ -105,6 +106,7 @@ class Edge(grpc.aio.ServerInterceptor):
         async def answer(request: Any, context: Any) -> AsyncIterator[Any]:
             call = self._calls.begin_stream(method, request)
             try:
+                self._check_open()
                 self._check(request)
                 async for response in _until(self.stopping, behavior(request, context)):
                     yield response
@@ -121,8 +123,7 @@ class Edge(grpc.aio.ServerInterceptor):
             call = self._calls.begin_stream(method)
             self.dialogues += 1
             try:
-                if self.stopping.is_set():
-                    raise _stopping()
+                self._check_open()
                 if self.dialogues > MAX_DIALOGUES:
                     raise TooBusy(f"{MAX_DIALOGUES} streams of requests are open")
                 async with aclosing(behavior(_until(self.stopping, self._checked(requests)), context)) as responses:
@@ -136,6 +137,12 @@ class Edge(grpc.aio.ServerInterceptor):
                 call.end()
 
         return answer
+
+    def _check_open(self) -> None:
+        if self.starting:
+            raise ServerStarting("the server does not serve yet; call again")
+        if self.stopping.is_set():
+            raise _stopping()
 
     async def _checked(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for request in requests:

@@ -120,6 +120,15 @@ class DeadlineExceeded(DomainError):
     korean = "시간이 초과되었습니다. 다시 시도해 주세요."
 
 
+class ServerStarting(DomainError):
+    """This replica does not serve yet; another one, or this one in a moment, answers."""
+
+    kind = Kind.UNAVAILABLE
+    english = "Please try again in a moment."
+    korean = "잠시 후 다시 시도해 주세요."
+    retry_after_seconds = 0.5
+
+
 class ServerStopping(DomainError):
     """This replica is going away; another one, or the next one, answers."""
 

@@ -21,7 +21,7 @@ from services.chassis.figures import Figure, of_every_service, read_from, read_q
 from services.chassis.group_commit import GroupCommit
 from services.chassis.grpc_server import GrpcServer
 from services.chassis.housekeeping import prune_forever
-from services.chassis.interceptor import Edge
+from services.chassis.interceptor import LONGEST_SECONDS, Edge
 from services.chassis.logs import get_logger, tell
 from services.chassis.migrate import check, migrate
 from services.chassis.outbox import Outbox
@@ -169,6 +169,7 @@ class Service(Generic[U]):
                     loop.cancel()
 
     async def _start(self) -> None:
+        await self.grpc.listen()
         if self.frame.database.shared:
             await check(self.name, self.frame.settings.database, self.frame.database)
             self._bus.listen(self.name, self._heard)
@@ -184,7 +185,7 @@ class Service(Generic[U]):
         await self.grpc.drain()
         await asyncio.sleep(self.frame.settings.drain_seconds)
         await self._bus.unsubscribe(self.name)
-        await self.grpc.stop(1.0)
+        await self.grpc.stop(LONGEST_SECONDS)
         if self._parts.after_stop:
             await self._parts.after_stop()
 

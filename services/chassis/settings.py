@@ -118,6 +118,12 @@ class Variables:
     def share(self, name: str, default: float) -> float:
         return self._number(name, default, 1.0, "a number from 0 to 1")
 
+    def whole(self, name: str, default: int, most: int) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and int(value) <= most):
+            raise self._wrong(name, f"a whole number from 0 to {most}", value)
+        return int(value)
+
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
         value = self.text(name, default)
         if value.lower() not in choices:

@@ -39,9 +39,10 @@ class GatewaySettings:
     """What the gateway must be told.
 
     `upstreams` has host:port of every service; of one with replicas all of them, with commas between. Port 0 means
-    any free one. `reflection_upstream` names the service that answers gRPC reflection for all, `web_root` the folder
-    with the web client, `trusted_hops` how many proxies in front are believed about where a caller comes from.
-    Raises `ValueError`.
+    any free one. `balanced` says that each upstream is one address behind which others balance, and know who is well:
+    the gateway then neither asks after anybody nor ejects anybody, and is well while it runs. `reflection_upstream`
+    names the service that answers gRPC reflection for all, `web_root` the folder with the web client, `trusted_hops`
+    how many proxies in front are believed about where a caller comes from. Raises `ValueError`.
     """
 
     descriptors: Path
@@ -49,6 +50,7 @@ class GatewaySettings:
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     admin_port: int = 0
+    balanced: bool = False
     cors_origins: tuple[str, ...] = ()
     access_log: Path | None = None
     concurrency: int = 1
@@ -60,6 +62,8 @@ class GatewaySettings:
     def __post_init__(self) -> None:
         if missing := PUBLIC.keys() - self.upstreams.keys():
             raise ValueError(f"the gateway has no upstream for {', '.join(sorted(missing))}")
+        if self.balanced and any("," in places for places in self.upstreams.values()):
+            raise ValueError("a balanced upstream is one address")
         if self.reflection_upstream is not None and self.reflection_upstream not in PUBLIC:
             raise ValueError(f"reflection_upstream must be one of {', '.join(PUBLIC)}")
 
@@ -69,9 +73,11 @@ def render(settings: GatewaySettings) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "default": str}
     given = {name.name: getattr(settings, name.name) for name in dataclasses.fields(settings)}
+    services = [_service(settings, upstream) for upstream in PUBLIC]
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         given,
-        services=[_service(settings, upstream) for upstream in PUBLIC],
+        services=services,
+        upstream={service["upstream"]: service for service in services},
         methods=list(public_methods(settings.descriptors)),
         files=list(web_files(settings.web_root)) if settings.web_root else [],
         well_formed_path=WELL_FORMED_PATH,
@@ -96,8 +102,8 @@ def command(configuration: Path, concurrency: int) -> tuple[str, ...]:
 
 
 def _service(settings: GatewaySettings, upstream: str) -> dict[str, Any]:
-    places = [place.rpartition(":") for place in settings.upstreams[upstream].split(",")]
-    replicas = [{"host": host.strip("[]"), "port": int(port)} for host, _, port in places]
+    places = [(place, *place.rpartition(":")) for place in settings.upstreams[upstream].split(",")]
+    replicas = [{"name": place, "host": host.strip("[]"), "port": int(port)} for place, host, _, port in places]
     return {"upstream": upstream, "name": PUBLIC[upstream], "replicas": replicas}
 
 

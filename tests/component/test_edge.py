@@ -11,7 +11,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.chassis.grpc_server import AddressInUse, GrpcServer
+from services.chassis.grpc_server import LIVE, READY, AddressInUse, GrpcServer
 from services.chassis.interceptor import MAX_DIALOGUES, Edge
 from services.chassis.kernel import InvalidField, NotFound, Violation
 from services.chassis.signals import Signals
@@ -240,6 +240,36 @@ async def test_health_says_serving_and_while_draining_not_serving() -> None:
         await server.drain()
         answer = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE))
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def state(channel: Any, service: str) -> str:
+    """What the server says of itself under this name."""
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+async def test_before_it_serves_a_server_is_alive_and_refuses_every_call() -> None:
+    server = GrpcServer("127.0.0.1:0", Edge("test.tabling"), (SERVICE,), Handlers().register)
+    await server.listen()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        await server.say_ready(True)
+        assert [await state(channel, name) for name in (LIVE, READY, "", SERVICE)] == ["SERVING"] + ["NOT_SERVING"] * 3
+        error = await refused(channel, said("early"))
+        assert details(error)[0].reason == "SERVER_STARTING"
+        await server.start()
+        assert {await state(channel, name) for name in (LIVE, READY, "", SERVICE)} == {"SERVING"}
+        call: Any = channel.unary_unary(f"/{SERVICE}/Unary")
+        assert await call(said("x")) == said("x")
+    await server.stop(0)
+
+
+async def test_a_server_that_is_not_ready_serves_all_the_same() -> None:
+    async with serving() as (server, channel, _):
+        await server.say_ready(True)
+        await server.say_ready(False)
+        assert [await state(channel, name) for name in (LIVE, READY, SERVICE)] == ["SERVING", "NOT_SERVING", "SERVING"]
+        call: Any = channel.unary_unary(f"/{SERVICE}/Unary")
+        assert await call(said("x")) == said("x")
 
 
 async def test_a_taken_port_is_told_by_name() -> None:

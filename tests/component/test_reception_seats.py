@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.chassis.testing import eventually
-from services.reception.adapters.seats import FAILURES_TO_SKIP, CheckSeats
+from services.reception.adapters.seats import DEADLINE_SECONDS, FAILURES_TO_OPEN, CheckSeats
 from services.reception.application.ports import Question
 from tests.component.reception_kit import Seats, seat_service
 
@@ -60,12 +60,27 @@ async def test_who_stops_waiting_holds_up_nobody() -> None:
 async def test_an_ailing_seat_is_left_alone_for_a_moment() -> None:
     async with asking() as (client, seats):
         seats.broken = True
-        for _ in range(FAILURES_TO_SKIP):
+        for _ in range(FAILURES_TO_OPEN):
             assert not await fits(client, 2)
         asked = len(seats.calls)
         assert not await fits(client, 2)
         assert len(seats.calls) == asked
         seats.broken, seats.fit = False, True
+        assert await eventually(lambda: fits(client, 2))
+
+
+async def test_whether_an_ailing_seat_answers_again_is_found_out_while_nobody_waits() -> None:
+    async with asking() as (client, seats):
+        seats.broken = True
+        for _ in range(FAILURES_TO_OPEN):
+            assert not await fits(client, 2)
+        seats.broken, seats.fit = False, True
+        seats.answering.clear()
+        asked = len(seats.calls)
+        while len(seats.calls) == asked:
+            # answered at once, although seat takes its time
+            assert not await asyncio.wait_for(fits(client, 2), DEADLINE_SECONDS / 2)
+        seats.answering.set()
         assert await eventually(lambda: fits(client, 2))
 
 

@@ -12,7 +12,7 @@ from tests.drills.calls import Client, Record
 from tests.drills.drill import BARE, Drill
 from tests.drills.restaurants import open_restaurants
 from tests.drills.site import embedded_site
-from tests.drills.table import REPORTS
+from tests.drills.table import FIGURES, REPORTS
 from tests.drills.trial import Report
 from tests.e2e.system import running_system
 
@@ -50,3 +50,9 @@ def new_drill(opened: tuple[Path, Record], tmp_path: Path) -> NewDrill:
 def reports(request: pytest.FixtureRequest) -> list[Report]:
     """What came of the drills so far."""
     return request.config.stash.setdefault(REPORTS, [])
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """What the drills measured so far besides."""
+    return request.config.stash.setdefault(FIGURES, [])

@@ -130,16 +130,23 @@ async def running_fleet(
     fleet = Fleet(replicas, ports)
     for service, awaiting in deaths.items():
         fleet.of(service)[0].deaths.extend(awaiting)
-    lives = [asyncio.create_task(replica.serve()) for replica in replicas]
-    try:
+    async with living(replicas):
         await fleet.ready()
         yield fleet
+
+
+@asynccontextmanager
+async def living(replicas: Sequence[Replica]) -> AsyncIterator[None]:
+    """Keeps them running for the length of the block."""
+    lives = [asyncio.create_task(replica.serve()) for replica in replicas]
+    try:
+        yield
     finally:
-        await _end(fleet, lives)
+        await _end(replicas, lives)
 
 
-async def _end(fleet: Fleet, lives: Sequence["asyncio.Task[None]"]) -> None:
-    for replica in fleet.replicas:
+async def _end(replicas: Sequence[Replica], lives: Sequence["asyncio.Task[None]"]) -> None:
+    for replica in replicas:
         replica.stopping = True
         replica.signal(signal.SIGTERM)
         replica.signal(signal.SIGCONT)

@@ -1,6 +1,7 @@
 """Envoy's configuration of the gateway: Envoy itself accepts it, and it says what it has to."""
 
 import asyncio
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "trusted_hops": 1,
         "web_root": Path(__file__).parent,
     },
+    "balanced": {"balanced": True, "reflection_upstream": "reception"},
     "IPv6": {"listen_host": "::1", "upstreams": dict.fromkeys(PUBLIC, "[::1]:9100")},
 }
 
@@ -78,3 +80,22 @@ def test_only_reads_are_tried_again() -> None:
 
 def test_without_an_origin_on_the_list_nobody_is_allowed() -> None:
     assert "allow_origin_string_match: []" in render(settings())
+
+
+def test_a_balanced_gateway_leaves_it_to_others_who_is_well() -> None:
+    config = render(settings(balanced=True))
+    for own in ("health_checks:", "outlier_detection:", "cluster_min_healthy_percentages:", "previous_hosts"):
+        assert own in render(settings())
+        assert own not in config
+
+
+def test_a_balanced_gateway_calls_services_by_the_names_that_those_who_balance_know() -> None:
+    routes = render(settings(balanced=True)).split("              - match: {path: ")[1:]
+    for route in routes:
+        [upstream] = re.findall(r"cluster: (\w+)$", route, re.MULTILINE)[:1]
+        assert f'host_rewrite_literal: "{upstream}.tabling.svc.cluster.local:' in route
+
+
+def test_a_balanced_upstream_is_one_address() -> None:
+    with pytest.raises(ValueError, match="one address"):
+        settings(balanced=True, upstreams=dict.fromkeys(PUBLIC, "one:9100,other:9100"))

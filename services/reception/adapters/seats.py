@@ -22,8 +22,8 @@ log = get_logger(__name__)
 
 DEADLINE_SECONDS = 0.3
 MOST_QUESTIONS = 1000
-FAILURES_TO_SKIP = 5
-SKIP_SECONDS = 1.0
+FAILURES_TO_OPEN = 3
+OPEN_SECONDS = 1.0
 LONGEST_PACE_SECONDS = 0.025
 
 OPTIONS = (
@@ -46,8 +46,9 @@ class Asking(NamedTuple):
 class CheckSeats:
     """Asks seat whether a table fits. Whoever asks while a call is under way travels with the next one.
 
-    Nobody waits longer than the deadline: no answer means no table. After some failures in a row nobody asks
-    for a moment, so that an ailing seat costs a join nothing.
+    Nobody waits longer than the deadline: no answer means no table. After some failures in a row nobody waits at all: a
+    circuit breaker, which lets a question through now and then to see whether seat answers again. So an ailing seat
+    costs a join nothing.
     """
 
     def __init__(self, target: str, telemetry: Telemetry | None = None) -> None:
@@ -60,12 +61,13 @@ class CheckSeats:
         self._wake = asyncio.Event()
         self._pace = Pace(LONGEST_PACE_SECONDS)
         self._failures = 0
-        self._skip_until = 0.0
+        self._try_at = 0.0
 
     async def fit(self, questions: Sequence[Question]) -> list[bool]:
         """For each, whether a free table fits that nobody in line could use. False when nobody knows."""
         loop = asyncio.get_running_loop()
-        if not questions or loop.time() < self._skip_until:
+        is_ailing = self._failures >= FAILURES_TO_OPEN
+        if not questions or (is_ailing and loop.time() < self._try_at):
             return [False] * len(questions)
         answers: asyncio.Future[list[bool]] = loop.create_future()
         span = self._telemetry.asks("CheckSeats")
@@ -73,6 +75,9 @@ class CheckSeats:
             answers.add_done_callback(span.ended_by)
         self._waiting.append(Asking(questions, answers, span.traceparent if span else ""))
         self._wake.set()
+        if is_ailing:
+            self._try_at = loop.time() + OPEN_SECONDS
+            return [False] * len(questions)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 return await answers
@@ -132,8 +137,7 @@ class CheckSeats:
         code = error.code().name if isinstance(error, grpc.aio.AioRpcError) else type(error).__name__
         self._asked.add(code)
         log.warning("seat gave no answer", error=code, failures=self._failures)
-        if self._failures >= FAILURES_TO_SKIP:
-            self._skip_until = asyncio.get_running_loop().time() + SKIP_SECONDS
+        self._try_at = asyncio.get_running_loop().time() + OPEN_SECONDS
 
 
 async def _twice(

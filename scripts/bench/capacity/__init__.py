@@ -1,0 +1,1 @@
+"""What one saga costs and leaves behind, and how many machines a load needs."""

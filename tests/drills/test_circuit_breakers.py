@@ -1,0 +1,145 @@
+"""The circuit breakers that are shipped, as Istio's control plane makes Envoy work them, between real processes."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from services.chassis.database.address import parse
+from tests.drills.arena import Arena, Arenas
+from tests.drills.breaker_kit import Answers, Breakers, running_breakers
+from tests.mesh.istio import shipped
+
+pytestmark = [pytest.mark.drill, pytest.mark.asyncio(loop_scope="session")]
+
+[RULE] = (each for each in shipped() if each["kind"] == "DestinationRule" and each["metadata"]["name"] == "seat")
+EJECTION = RULE["spec"]["trafficPolicy"]["outlierDetection"]
+POOL = RULE["spec"]["trafficPolicy"]["connectionPool"]["http"]
+MOST_CALLS = POOL["http2MaxRequests"] + POOL["http1MaxPendingRequests"]
+
+A_SECOND, PER_SECOND = 1.0, 50
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def arena(arenas: Arenas, tmp_path_factory: pytest.TempPathFactory) -> Arena:
+    """Databases of the breakers' own."""
+    return await asyncio.to_thread(Arena, "postgresql", arenas.servers, tmp_path_factory.mktemp("arena") / "breakers")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def running(arena: Arena, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Breakers]:
+    async with running_breakers(arena, tmp_path_factory.mktemp("breakers")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def breakers(running: Breakers) -> Breakers:
+    """Everything well, whatever was before."""
+    await running.well()
+    return running
+
+
+async def test_a_seat_that_hangs_is_ejected_and_comes_back_when_it_is_well(
+    breakers: Breakers, figures: list[str]
+) -> None:
+    ill = breakers.processes[0]
+    ill.signal(signal.SIGSTOP)
+    meanwhile = await Answers().steadily(breakers.check, PER_SECOND, 2 * A_SECOND)
+    assert await breakers.ejected() == [breakers.seats[0]]
+    afterwards = await Answers().steadily(breakers.check, PER_SECOND, 8 * A_SECOND)
+    ill.signal(signal.SIGCONT)
+    await breakers.well()
+    figures.append(
+        f"a seat hangs: {meanwhile.failed} of {meanwhile.codes.total()} questions failed until it was ejected, "
+        f"{afterwards.failed} of {afterwards.codes.total()} afterwards"
+    )
+    under_way = PER_SECOND * 0.3
+    assert meanwhile.failed <= EJECTION["consecutiveLocalOriginFailures"] + under_way
+    assert afterwards.failed < 0.01 * afterwards.codes.total()
+
+
+async def test_a_seat_that_is_gone_fails_no_call(breakers: Breakers, figures: list[str]) -> None:
+    async with breakers.without(0):
+        answers = await Answers().steadily(breakers.look, PER_SECOND, 4 * A_SECOND)
+        ejected = await breakers.ejected()
+    figures.append(f"a seat is killed, and nobody tells the mesh: {answers.codes} of calls by staff")
+    assert answers.codes.keys() <= {"OK", "UNAVAILABLE"}
+    assert answers.failed <= PER_SECOND * 0.1
+    assert ejected == [breakers.seats[0]]
+
+
+async def test_while_seat_is_slow_too_many_calls_are_answered_at_once_and_joins_take_no_longer(
+    breakers: Breakers, arena: Arena, figures: list[str]
+) -> None:
+    usual = await Answers().steadily(breakers.join, PER_SECOND, 10 * A_SECOND)
+    async with _seat_stands_still(arena):
+        first = await Answers().steadily(breakers.join, PER_SECOND, 2 * A_SECOND)
+        crowd = [asyncio.create_task(Answers().steadily(breakers.look, 1, 1)) for _ in range(3 * MOST_CALLS)]
+        slow = await Answers().steadily(breakers.join, PER_SECOND, 10 * A_SECOND)
+    looked = await asyncio.gather(*crowd)
+    refused = [each for each in looked if each.codes["UNAVAILABLE"] and each.seconds[0] < 1.0]
+    figures.append(
+        f"seat is slow: joins p99 {1000 * usual.quantile(0.99):.0f} ms → {1000 * slow.quantile(0.99):.0f} ms "
+        f"({1000 * first.quantile(0.99):.0f} ms in the first two seconds); of {len(looked)} calls at once by staff "
+        f"{len(refused)} were refused, within {1000 * max(each.seconds[0] for each in refused):.0f} ms"
+    )
+    assert not usual.failed + first.failed + slow.failed
+    assert len(refused) >= len(looked) - MOST_CALLS
+    assert slow.quantile(0.99) <= 1.2 * usual.quantile(0.99)
+
+
+@asynccontextmanager
+async def _seat_stands_still(arena: Arena) -> AsyncIterator[None]:
+    """Every statement of seat waits, and is lost after five seconds."""
+    engine = create_async_engine(parse(arena.addresses["seat"]))
+    async with engine.begin() as connection:
+        found = await connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+        await connection.execute(text(f"LOCK TABLE {', '.join(found.scalars())} IN ACCESS EXCLUSIVE MODE"))
+        yield
+    await engine.dispose()
+
+
+async def test_malformed_calls_eject_nobody(breakers: Breakers, figures: list[str]) -> None:
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{breakers.mesh.ports['seat']}")
+    codes, before = Answers(), await breakers.figure("ejections_enforced_total")
+    async with channel:
+        for method, request, timeout in MALFORMED:
+            call = channel.unary_unary(f"/tabling.seat.v1.SeatService/{method}")
+            for _ in range(10):
+                await asyncio.gather(*(codes.of(call(request, timeout=timeout)) for _ in range(20)))
+    ejections = await breakers.figure("ejections_enforced_total") - before
+    figures.append(f"malformed calls: {dict(codes.codes)}, {ejections} ejections")
+    assert not codes.codes["OK"]
+    assert not ejections
+    assert not (await Answers().steadily(breakers.check, PER_SECOND, A_SECOND)).failed
+
+
+MALFORMED = (
+    ("GetTable", b"", 5.0),
+    ("GetTable", b"\xff\xff\xff\xff", 5.0),
+    ("GetTable", b"\x0a\x04\xff\xfe\xfd\xfc", 5.0),
+    ("CreateTable", b"\x0a\x02no", 5.0),
+    ("NoSuchMethod", b"", 5.0),
+    ("CheckSeats", b"\x00" * 100_000, 5.0),
+    ("CheckSeats", b"\x0a\x00" * 5_000, 5.0),
+)
+
+
+async def test_with_every_seat_gone_calls_are_refused_clearly_and_parties_are_taken_in(
+    breakers: Breakers, figures: list[str]
+) -> None:
+    async with breakers.without(0, 1):
+        looks = await Answers().steadily(breakers.look, PER_SECOND, 2 * A_SECOND)
+        joins = await Answers().steadily(breakers.join, PER_SECOND, 2 * A_SECOND)
+    figures.append(
+        f"every seat is gone: staff get {dict(looks.codes)} within {1000 * looks.quantile(0.99):.0f} ms (p99), "
+        f"{joins.codes['OK']} of {joins.codes.total()} parties were taken in"
+    )
+    assert looks.codes.keys() == {"UNAVAILABLE"}
+    assert not joins.failed

@@ -1,0 +1,89 @@
+"""The part of the operators' custom resources that we use, of those whose definitions no package registry has.
+
+Read off the operators' types: RabbitMQ cluster operator v1beta1, MariaDB operator v1alpha1, CloudNativePG v1.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.manifests.kustomized import Object
+
+TEXT, NUMBER, YES_NO, ANY = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": "object"}
+SIZE = {"type": "string", "pattern": r"^[0-9]+(Mi|Gi|Ti)$"}
+TEXTS = {"type": "object", "additionalProperties": TEXT}
+
+
+def _fields(*required: str, **fields: Any) -> Mapping[str, Any]:
+    """An object with these fields and no others."""
+    return {"type": "object", "properties": fields, "required": list(required), "additionalProperties": False}
+
+
+SECRET_KEY = _fields("name", "key", name=TEXT, key=TEXT, generate=YES_NO)
+METADATA = _fields(labels=TEXTS, annotations=TEXTS)
+
+SPECS = {
+    ("rabbitmq.com/v1beta1", "RabbitmqCluster"): _fields(
+        "replicas",
+        image=TEXT,
+        replicas=NUMBER,
+        terminationGracePeriodSeconds=NUMBER,
+        persistence=_fields(storage=SIZE, storageClassName=TEXT),
+        resources=ANY,
+        affinity=ANY,
+        rabbitmq=_fields(additionalConfig=TEXT, additionalPlugins={"type": "array", "items": TEXT}),
+        override=_fields(statefulSet=ANY, service=ANY),
+    ),
+    ("k8s.mariadb.com/v1alpha1", "MariaDB"): _fields(
+        "storage",
+        image=TEXT,
+        replicas=NUMBER,
+        rootPasswordSecretKeyRef=SECRET_KEY,
+        username=TEXT,
+        passwordSecretKeyRef=SECRET_KEY,
+        database=TEXT,
+        galera=_fields(enabled=YES_NO),
+        inheritMetadata=METADATA,
+        myCnf=TEXT,
+        affinity=_fields(antiAffinityEnabled=YES_NO),
+        podDisruptionBudget=_fields(maxUnavailable=NUMBER),
+        storage=_fields("size", size=SIZE),
+        resources=ANY,
+        metrics=_fields(enabled=YES_NO),
+    ),
+    ("k8s.mariadb.com/v1alpha1", "Connection"): _fields(
+        *("mariaDbRef", "username", "passwordSecretKeyRef"),
+        mariaDbRef=_fields("name", name=TEXT),
+        username=TEXT,
+        passwordSecretKeyRef=SECRET_KEY,
+        database=TEXT,
+        host=TEXT,
+        secretName=TEXT,
+        secretTemplate=_fields(key=TEXT, format=TEXT),
+        healthCheck=_fields(interval=TEXT, retryInterval=TEXT),
+    ),
+    ("postgresql.cnpg.io/v1", "Cluster"): _fields(
+        *("instances", "storage"),
+        instances=NUMBER,
+        imageName=TEXT,
+        primaryUpdateStrategy={"enum": ["unsupervised", "supervised"]},
+        postgresql=_fields(
+            synchronous=_fields("method", "number", method={"enum": ["any", "first"]}, number=NUMBER),
+            parameters=TEXTS,
+        ),
+        bootstrap=_fields(
+            initdb=_fields(database=TEXT, owner=TEXT, encoding=TEXT, localeCollate=TEXT, localeCType=TEXT)
+        ),
+        inheritedMetadata=METADATA,
+        affinity=_fields(topologyKey=TEXT, podAntiAffinityType={"enum": ["preferred", "required"]}),
+        storage=_fields("size", size=SIZE, storageClass=TEXT),
+        walStorage=_fields("size", size=SIZE, storageClass=TEXT),
+        resources=ANY,
+        monitoring=_fields(enablePodMonitor=YES_NO),
+    ),
+}
+
+
+def schema(each: Object) -> Mapping[str, Any]:
+    """How an object has to look. Raises `KeyError` for a kind that nobody knows."""
+    spec = SPECS[each["apiVersion"], each["kind"]]
+    return _fields("spec", apiVersion=TEXT, kind=TEXT, metadata=ANY, spec=spec)
