@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up up-full test drills check bench images ops reset format generate lock clean
+.PHONY: help up up-full test drills check bench capacity images ops reset format generate lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -21,6 +21,9 @@ check: ## format, lint, types, import contracts, protos, migrations
 
 bench: ## measure it under load; ARGS=full for the full mode
 	@scripts/setup dev servers && .venv/bin/python -m scripts.bench $(ARGS)
+
+capacity: ## say what a party costs and the machines for a load; ARGS="--measure --write" to measure it anew
+	@scripts/setup dev servers && .venv/bin/python -m scripts.bench.capacity $(ARGS)
 
 images: ## build the container images; ARGS="--registry host/path --tag 1.2.3 --push" to send them
 	@scripts/images $(ARGS)

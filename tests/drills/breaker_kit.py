@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 
 from services.chassis.addresses import free_port
+from services.chassis.settings import PORTS
 from services.chassis.testing import eventually
 from services.local.probe import fetch
 from tabling.management.v1.management_service_pb2 import CreateStoreRequest, OpenStoreRequest
@@ -81,13 +82,14 @@ class Answers:
 
 @dataclass
 class Breakers:
-    """What runs, and ways to call it: seat's two processes, and their addresses."""
+    """What runs, and ways to call it: seat's two processes, and their addresses; the port of a gateway."""
 
     processes: Sequence[Replica]
     mesh: IstioMesh
     seats: tuple[str, str]
     reception: ReceptionServiceStub
     seat: SeatServiceStub
+    gateway_port: int
     _parties: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _lives: list["asyncio.Task[None]"] = field(default_factory=list)
     _leaving: "set[asyncio.Task[None] | None]" = field(default_factory=set)
@@ -174,6 +176,7 @@ class Breakers:
 async def running_breakers(arena: Arena, folder: Path) -> AsyncIterator[Breakers]:
     """Everything for the length of the block, on an arena's databases and broker."""
     mesh_port, hosts = free_port(), free_hosts(GRPC_PORT)
+    gateway_port = free_port()
     environment = {f"TABLING_{name.upper()}_DATABASE": address for name, address in arena.addresses.items()}
     environment |= {"TABLING_BUS": arena.bus, "TABLING_SEAT_TARGET": f"127.0.0.1:{mesh_port}"}
     replicas = {
@@ -193,18 +196,27 @@ async def running_breakers(arena: Arena, folder: Path) -> AsyncIterator[Breakers
         for address in addresses.values():
             await (await channel(address)).channel_ready()
         mesh.publish("seat", [addresses["seat-0"], addresses["seat-1"]])
+        gateway = Replica("gateway", ("-m", "services.local.gateway_main"), _gateway(gateway_port, mesh_port), folder / "g")
+        await stack.enter_async_context(living([gateway]))
         running = Breakers(
             [processes["seat-0"], processes["seat-1"]],
             mesh,
             (addresses["seat-0"], addresses["seat-1"]),
             ReceptionServiceStub(await channel(addresses["reception-0"])),
             SeatServiceStub(await channel(f"127.0.0.1:{mesh_port}")),
+            gateway_port,
         )
         await _open_stores(running, ManagementServiceStub(await channel(addresses["management-0"])))
         try:
             yield running
         finally:
             await running.end()
+
+
+def _gateway(port: int, mesh_port: int) -> dict[str, str]:
+    """A gateway as in a cluster, of which seat alone is asked."""
+    targets = {f"TABLING_{name.upper()}_TARGET": f"127.0.0.1:{mesh_port}" for name in PORTS}
+    return targets | {"TABLING_GATEWAY_LISTEN": f"127.0.0.1:{port}", "TABLING_GATEWAY_BALANCED": "on"}
 
 
 async def _open_stores(breakers: Breakers, management: ManagementServiceStub) -> None:

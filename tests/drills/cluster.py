@@ -15,12 +15,11 @@ from tests.drills.arena import Arena
 from tests.drills.deployments import Deployment, NewPod, free_hosts
 from tests.drills.fleet import Replica
 from tests.drills.manifest import lifecycle_of_gateway, lifecycle_of_services
-from tests.drills.mesh_proxy import Mesh, MeshProxy
 from tests.drills.pods import Container, Pod
 from tests.drills.site import Site
 from tests.e2e.system import free_ports
+from tests.mesh.istio import GATEWAY, IstioMesh
 
-GATEWAY = "gateway"
 GRPC_PORT, HTTP_PORT = 9000, 8080
 
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
@@ -40,7 +39,7 @@ class Shape:
 class Cluster:
     """What runs, and how to talk to it: by the one address of its gateways."""
 
-    def __init__(self, deployments: Mapping[str, Deployment], mesh: Mesh, arena: Arena, kakao: Path) -> None:
+    def __init__(self, deployments: Mapping[str, Deployment], mesh: IstioMesh, arena: Arena, kakao: Path) -> None:
         self.deployments = deployments
         self.mesh = mesh
         self._arena = arena
@@ -98,7 +97,7 @@ async def running_cluster(arena: Arena, folder: Path, shape: Shape = Shape()) ->
         ports.pop(GATEWAY)
     kakao_port = first + len(PORTS) + 1
     async with AsyncExitStack() as stack:
-        mesh = await stack.enter_async_context(MeshProxy(folder / "mesh", ports, plain=(GATEWAY,)))
+        mesh = await stack.enter_async_context(IstioMesh(folder / "mesh", ports))
         await stack.enter_async_context(_kakao(kakao, folder, kakao_port))
         environment = _environment(arena, mesh, kakao_port, shape)
         makers = {name: _service(name, folder, environment, shape) for name in shape.services}
@@ -115,7 +114,7 @@ async def running_cluster(arena: Arena, folder: Path, shape: Shape = Shape()) ->
         yield Cluster(deployments, mesh, arena, kakao)
 
 
-def _environment(arena: Arena, mesh: Mesh, kakao_port: int, shape: Shape) -> Mapping[str, str]:
+def _environment(arena: Arena, mesh: IstioMesh, kakao_port: int, shape: Shape) -> Mapping[str, str]:
     given = {f"TABLING_{name.upper()}_TARGET": f"127.0.0.1:{port}" for name, port in mesh.ports.items()}
     given |= {f"TABLING_{name.upper()}_DATABASE": address for name, address in arena.addresses.items()}
     given |= {"TABLING_BUS": arena.bus, "TABLING_KAKAO_URL": f"http://127.0.0.1:{kakao_port}"}

@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 from tests.e2e.system import ROOT
 
 BASE = ROOT / "k8s" / "base"
-ISTIO = ROOT / "istio"
 
 
 @dataclass(frozen=True)
@@ -61,26 +60,10 @@ def surge() -> int:
     return int(update["maxSurge"])
 
 
-def traffic_policies() -> dict[str, dict[str, Any]]:
-    """Host → the traffic policy of its DestinationRule, which is patched with what all of them have in common."""
-    [every] = documents(ISTIO / "every-circuit-breaker.yaml")
-    rules = documents(ISTIO / "circuit-breakers.yaml")
-    common = every["spec"]["trafficPolicy"]
-    return {each["spec"]["host"]: _patched(each["spec"]["trafficPolicy"], common) for each in rules}
-
-
 @cache
 def documents(file: Path) -> list[Any]:
     """All documents of a YAML file."""
     return [each for each in YAML(typ="safe", pure=True).load_all(file.read_text(encoding="utf-8")) if each]
-
-
-def _patched(given: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    both = {
-        key: _patched(given[key], value) if isinstance(value, Mapping) and key in given else value
-        for key, value in patch.items()
-    }
-    return {**given, **both}
 
 
 def _lifecycle(deployment: Any) -> Lifecycle:

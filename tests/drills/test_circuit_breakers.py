@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.chassis.database.address import parse
+from tabling.seat.v1.seat_service_pb2 import GetTableRequest
 from tests.drills.arena import Arena, Arenas
 from tests.drills.breaker_kit import Answers, Breakers, running_breakers
 from tests.mesh.istio import shipped
@@ -105,17 +106,21 @@ async def _seat_stands_still(arena: Arena) -> AsyncIterator[None]:
     await engine.dispose()
 
 
-async def test_malformed_calls_eject_nobody(breakers: Breakers, figures: list[str]) -> None:
-    channel = grpc.aio.insecure_channel(f"127.0.0.1:{breakers.mesh.ports['seat']}")
-    codes, before = Answers(), await breakers.figure("ejections_enforced_total")
-    async with channel:
-        for method, request, timeout in MALFORMED:
-            call = channel.unary_unary(f"/tabling.seat.v1.SeatService/{method}")
-            for _ in range(10):
-                await asyncio.gather(*(codes.of(call(request, timeout=timeout)) for _ in range(20)))
+async def test_malformed_calls_and_silly_deadlines_eject_nobody(breakers: Breakers, figures: list[str]) -> None:
+    answers, before = Answers(), await breakers.figure("ejections_enforced_total")
+    async with (
+        grpc.aio.insecure_channel(f"127.0.0.1:{breakers.mesh.ports['seat']}") as inside,
+        grpc.aio.insecure_channel(f"127.0.0.1:{breakers.gateway_port}") as outside,
+    ):
+        await outside.channel_ready()
+        for channel, malformed in ((inside, MALFORMED), (outside, (*MALFORMED, *SILLY))):
+            for method, request, seconds in malformed:
+                call = channel.unary_unary(f"/tabling.seat.v1.SeatService/{method}")
+                for _ in range(10):
+                    await asyncio.gather(*(answers.of(call(request, timeout=seconds)) for _ in range(10)))
     ejections = await breakers.figure("ejections_enforced_total") - before
-    figures.append(f"malformed calls: {dict(codes.codes)}, {ejections} ejections")
-    assert not codes.codes["OK"]
+    figures.append(f"malformed calls and silly deadlines: {dict(answers.codes)}, {ejections} ejections")
+    assert answers.codes["DEADLINE_EXCEEDED"]
     assert not ejections
     assert not (await Answers().steadily(breakers.check, PER_SECOND, A_SECOND)).failed
 
@@ -129,6 +134,11 @@ MALFORMED = (
     ("CheckSeats", b"\x00" * 100_000, 5.0),
     ("CheckSeats", b"\x0a\x00" * 5_000, 5.0),
 )
+SILLY = tuple(
+    ("GetTable", GetTableRequest(name="stores/breaker-0/tables/t").SerializeToString(), seconds)
+    for seconds in (0.001, 0.022, 0.025, 0.03)
+)
+"""The gateway keeps 20 ms of a deadline for itself."""
 
 
 async def test_with_every_seat_gone_calls_are_refused_clearly_and_parties_are_taken_in(

@@ -50,18 +50,18 @@ async def test_a_pod_that_is_killed_fails_no_read_and_its_writes_succeed_once_wh
     arenas: Arenas, reports: list[Report], figures: list[str], tmp_path: Path
 ) -> None:
     async def kill_one_of_each(cluster: Cluster, client: Visitor) -> None:
-        for name in PORTS:
+        for name in (*PORTS, GATEWAY):
             pod = cluster.deployments[name].pods[0]
             pod.signal(signal.SIGKILL)
             await eventually(lambda pod=pod: pod.restarts and pod.ready, seconds=BACK_SECONDS)  # type: ignore[misc]
             await asked(client, BETWEEN)
 
-    drill = ClusterDrill(await arenas.of("postgresql"), tmp_path, "kill -9 of a pod of every service")
+    drill = ClusterDrill(await arenas.of("postgresql"), tmp_path, "kill -9 of a pod of every service and of the gateway")
     report, noticed = await drill.live_through(kill_one_of_each)
     reports.append(report)
     figures.append(noticed.figures(drill.what))
     assert not report.findings, report.findings
-    assert len(noticed.restarts) == len(PORTS)
+    assert len(noticed.restarts) == len(PORTS) + 1
     assert not noticed.failed_reads, noticed.failed_reads[:5]
     assert {each.code for each in noticed.failures} <= {"UNAVAILABLE"}
     assert not noticed.watchers.older

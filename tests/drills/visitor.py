@@ -120,6 +120,8 @@ class Visitor(Client):
             raise _failed(grpc.StatusCode.UNAVAILABLE, repr(error)) from None
         if status == 200:
             return json_format.Parse(text, GetMessageClass(contract.output_type)())
+        if not text.startswith("{"):  # of the ingress gateway: ours was not reached
+            raise _failed(grpc.StatusCode.UNAVAILABLE, f"HTTP {status}: {text}")
         told = json_format.Parse(text, status_pb2.Status())
         raise _failed(CODES[told.code], f"HTTP {status}: {told.message}", told)
 

@@ -7,7 +7,7 @@ own: Istio's would take over the machine's connections.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
@@ -95,8 +95,8 @@ class IstioMesh:
     def publish(self, service: str, addresses: Sequence[str]) -> None:
         """From now on these pods, host:port, are behind the service. Each has a host of its own, as pods have."""
         hosts = [address.rpartition(":")[0] for address in addresses]
-        [*ports] = {int(address.rpartition(":")[2]) for address in addresses}
-        self._write(f"pods-of-{service}", [_slice(service, hosts, ports)])
+        ports = {int(address.rpartition(":")[2]) for address in addresses}
+        self._write(f"pods-of-{service}", [*(_pod(service, host) for host in hosts), _slice(service, hosts, ports)])
 
     def _write(self, name: str, documents: Sequence[Mapping[str, Any]]) -> None:
         """JSON is YAML, too. The file is there at once and whole."""
@@ -139,7 +139,17 @@ class Proxy:
         return self._admin.exists() and await fetch(f"{self.admin_url}/ready") is not None
 
 
-def _slice(service: str, hosts: Sequence[str], ports: Sequence[int]) -> Mapping[str, Any]:
+def _pod(service: str, host: str) -> Mapping[str, Any]:
+    """A pod as Istio sees it: its labels decide in which subsets it is."""
+    [deployment] = [each for each in shipped() if each["kind"] == "Deployment" and each["metadata"]["name"] == service]
+    template = deployment["spec"]["template"]
+    metadata = {"name": _name(service, host), "namespace": NAMESPACE, "labels": template["metadata"]["labels"]}
+    spec = {"serviceAccountName": template["spec"]["serviceAccountName"], "containers": []}
+    status = {"phase": "Running", "podIP": host, "podIPs": [{"ip": host}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
+
+
+def _slice(service: str, hosts: Sequence[str], ports: Collection[int]) -> Mapping[str, Any]:
     """What Kubernetes knows of the pods behind a service."""
     [port] = _service(service)["spec"]["ports"]
     labels = {"kubernetes.io/service-name": service}
@@ -149,8 +159,19 @@ def _slice(service: str, hosts: Sequence[str], ports: Sequence[int]) -> Mapping[
         "metadata": {"name": service, "namespace": NAMESPACE, "labels": labels},
         "addressType": "IPv4",
         "ports": [{"name": port["name"], "port": number} for number in ports],
-        "endpoints": [{"addresses": [host], "conditions": {"ready": True}} for host in hosts],
+        "endpoints": [
+            {
+                "addresses": [host],
+                "conditions": {"ready": True},
+                "targetRef": {"kind": "Pod", "name": _name(service, host), "namespace": NAMESPACE},
+            }
+            for host in hosts
+        ],
     }
+
+
+def _name(service: str, host: str) -> str:
+    return f"{service}-{host.replace('.', '-')}"
 
 
 def _service(name: str) -> Mapping[str, Any]:
