@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from scripts.bench.cold import TIMES, measure_cold_starts
 from scripts.bench.embedded import Measured, measure_round
 
 CALLERS = (1, 32, 256)
@@ -24,10 +25,14 @@ def embedded(
     rounds: Annotated[int, typer.Option(help="Rounds; the table shows the median of each figure.")] = 3,
     seconds: Annotated[float, typer.Option(help="Seconds of joining per round.")] = 5.0,
     callers: Annotated[list[int] | None, typer.Option(help="Concurrent callers; may be given again.")] = None,
+    starts: Annotated[int, typer.Option(help="Cold starts of each service; 0 leaves them out.")] = TIMES,
 ) -> None:
-    """Drive joins through gRPC against a fresh embedded system and print one table. `full`: against the full mode."""
+    """Drive joins through gRPC against a fresh embedded system, start each service, and print tables.
+
+    `full`: against the full mode.
+    """
     if context.invoked_subcommand is None:
-        asyncio.run(_bench(rounds, seconds, tuple(callers or CALLERS)))
+        asyncio.run(_bench(rounds, seconds, tuple(callers or CALLERS), starts))
 
 
 @app.command()
@@ -45,7 +50,7 @@ def full(
         raise typer.Exit(1)
 
 
-async def _bench(rounds: int, seconds: float, all_callers: tuple[int, ...]) -> None:
+async def _bench(rounds: int, seconds: float, all_callers: tuple[int, ...], starts: int) -> None:
     measured: dict[int, list[Measured]] = {callers: [] for callers in all_callers}
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (
@@ -58,8 +63,13 @@ async def _bench(rounds: int, seconds: float, all_callers: tuple[int, ...]) -> N
                 progress.update(task, description=f"round {number + 1} of {rounds}, {callers} callers")
                 data = Path(folder) / f"{number}-{callers}"
                 measured[callers].append(await measure_round(data, callers, seconds))
+        progress.update(task, description="cold starts")
+        (fresh := Path(folder) / "cold").mkdir()
+        cold = await measure_cold_starts(fresh, starts) if starts else None
     console.print(_table(measured, rounds, seconds))
     _print_processes(measured)
+    if cold:
+        console.print(cold.table())
 
 
 def _table(measured: dict[int, list[Measured]], rounds: int, seconds: float) -> Table:

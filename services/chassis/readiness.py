@@ -32,7 +32,10 @@ class Readiness:
             ready = await self._answers()
             if ready is not told:
                 await self._say(ready)
-                log.info("ready" if ready else "not ready: the database does not answer")
+                if not ready:
+                    log.warning("not ready: the database does not answer")
+                elif told is False:
+                    log.info("ready again")
             told = ready
             await asyncio.sleep(LOOK_SECONDS if ready else RETRY_SECONDS)
 

@@ -1,9 +1,10 @@
-"""`python -m services.notification`."""
+"""Runs notification as a process of its own."""
 
 import sys
 
-from services.chassis.process import main
+from services.chassis import process
 from services.notification.app import build
 from services.subscriptions import SUBSCRIPTIONS
 
-sys.exit(main("notification", build, SUBSCRIPTIONS))
+if __name__ == "__main__":
+    sys.exit(process.main("notification", build, SUBSCRIPTIONS))

@@ -39,6 +39,7 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[NotificationUni
     frame.on_commit.append(committed)
 
     async def send() -> None:
+        await service.started.wait()
         alimtalk = AlimTalk(settings.kakao_url, LOCAL_ACCOUNT, registry)
         contacts = ReceptionContacts(settings.upstreams["reception"])
         async with alimtalk, contacts, asyncio.TaskGroup() as group:
@@ -55,4 +56,5 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[NotificationUni
         saga=saga_after("notices", ends="-"),
         loops=(send,),
     )
-    return Service(frame, bus, parts)
+    service = Service(frame, bus, parts)
+    return service

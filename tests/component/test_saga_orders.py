@@ -39,7 +39,7 @@ from tests.component.saga_steps import (
     WalkIn,
 )
 
-EXAMPLES = int(os.environ.get("TABLING_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("TABLING_EXAMPLES", "50"))
 
 Fresh = Callable[[], Path]
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -30,6 +31,11 @@ from tests.drills.arena import Arena
 from tests.drills.deployments import free_hosts
 from tests.drills.fleet import Replica, living
 from tests.mesh.istio import IstioMesh
+
+if TYPE_CHECKING:
+    from tabling.management.v1.management_service_pb2_grpc import ManagementServiceAsyncStub
+    from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceAsyncStub
+    from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceAsyncStub
 
 GRPC_PORT = 9000
 PATIENCE_SECONDS = 10.0
@@ -87,8 +93,8 @@ class Breakers:
     processes: Sequence[Replica]
     mesh: IstioMesh
     seats: tuple[str, str]
-    reception: ReceptionServiceStub
-    seat: SeatServiceStub
+    reception: "ReceptionServiceAsyncStub"
+    seat: "SeatServiceAsyncStub"
     gateway_port: int
     _parties: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _lives: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -110,12 +116,12 @@ class Breakers:
     def look(self) -> Awaitable[object]:
         """Staff look at a table: a call of seat, through the mesh."""
         request = GetTableRequest(name=f"stores/{STORES[0]}/tables/t")
-        return self.seat.GetTable(request, timeout=PATIENCE_SECONDS)  # type: ignore[no-any-return]
+        return self.seat.GetTable(request, timeout=PATIENCE_SECONDS)
 
     def check(self) -> Awaitable[object]:
         """The question that reception asks, as it asks it."""
         question = SeatQuestion(store=f"stores/{STORES[0]}", party_size=2)
-        return self.seat.CheckSeats(CheckSeatsRequest(questions=[question]), timeout=ASKING_SECONDS)  # type: ignore[no-any-return]
+        return self.seat.CheckSeats(CheckSeatsRequest(questions=[question]), timeout=ASKING_SECONDS)
 
     @asynccontextmanager
     async def without(self, *numbers: int) -> AsyncIterator[None]:
@@ -162,7 +168,7 @@ class Breakers:
         found = json.loads(text or "{}").get("stats", [])
         return sum(each["value"] for each in found if "seat" in each.get("name", "") and "value" in each)
 
-    async def _hosts(self) -> dict[str, dict[str, object]]:
+    async def _hosts(self) -> dict[str, dict[str, Any]]:
         text = await fetch(f"{self.mesh.proxies[0].admin_url}/clusters?format=json")
         clusters = json.loads(text or "{}")["cluster_statuses"]
         found = {}
@@ -185,7 +191,10 @@ async def running_breakers(arena: Arena, folder: Path) -> AsyncIterator[Breakers
         for number in range(count)
     }
     async with AsyncExitStack() as stack:
-        channel = lambda address: stack.enter_async_context(grpc.aio.insecure_channel(address))  # noqa: E731
+
+        async def channel(address: str) -> grpc.aio.Channel:
+            return await stack.enter_async_context(grpc.aio.insecure_channel(address))
+
         mesh = await stack.enter_async_context(IstioMesh(folder / "mesh", {"seat": mesh_port}))
         processes = {
             own: Replica(name, ("-m", f"services.{name}"), environment | {"TABLING_LISTEN": address}, folder / own)
@@ -196,7 +205,9 @@ async def running_breakers(arena: Arena, folder: Path) -> AsyncIterator[Breakers
         for address in addresses.values():
             await (await channel(address)).channel_ready()
         mesh.publish("seat", [addresses["seat-0"], addresses["seat-1"]])
-        gateway = Replica("gateway", ("-m", "services.local.gateway_main"), _gateway(gateway_port, mesh_port), folder / "g")
+        gateway = Replica(
+            "gateway", ("-m", "services.local.gateway_main"), _gateway(gateway_port, mesh_port), folder / "g"
+        )
         await stack.enter_async_context(living([gateway]))
         running = Breakers(
             [processes["seat-0"], processes["seat-1"]],
@@ -219,7 +230,7 @@ def _gateway(port: int, mesh_port: int) -> dict[str, str]:
     return targets | {"TABLING_GATEWAY_LISTEN": f"127.0.0.1:{port}", "TABLING_GATEWAY_BALANCED": "on"}
 
 
-async def _open_stores(breakers: Breakers, management: ManagementServiceStub) -> None:
+async def _open_stores(breakers: Breakers, management: "ManagementServiceAsyncStub") -> None:
     """Stores whose only table is too small for those who come."""
 
     async def known(store: str) -> bool:

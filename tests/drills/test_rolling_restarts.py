@@ -8,10 +8,11 @@ import pytest
 from services.chassis.settings import PORTS
 from services.chassis.testing import eventually
 from tests.drills.arena import Arenas
-from tests.drills.cluster import GATEWAY, Cluster
+from tests.drills.cluster import Cluster
 from tests.drills.cluster_drill import ClusterDrill
 from tests.drills.trial import FULL, Report
 from tests.drills.visitor import Visitor, asked
+from tests.mesh.istio import GATEWAY
 
 pytestmark = [pytest.mark.drill, pytest.mark.asyncio(loop_scope="session")]
 
@@ -56,7 +57,9 @@ async def test_a_pod_that_is_killed_fails_no_read_and_its_writes_succeed_once_wh
             await eventually(lambda pod=pod: pod.restarts and pod.ready, seconds=BACK_SECONDS)  # type: ignore[misc]
             await asked(client, BETWEEN)
 
-    drill = ClusterDrill(await arenas.of("postgresql"), tmp_path, "kill -9 of a pod of every service and of the gateway")
+    drill = ClusterDrill(
+        await arenas.of("postgresql"), tmp_path, "kill -9 of a pod of every service and of the gateway"
+    )
     report, noticed = await drill.live_through(kill_one_of_each)
     reports.append(report)
     figures.append(noticed.figures(drill.what))

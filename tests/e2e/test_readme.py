@@ -22,6 +22,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 STEPS = list(steps(README))
 OWN = re.compile(r"^(scripts/[\w-]+)", re.MULTILINE)
 """Commands that are not for the second terminal: they make and start what the others use."""
+OF_A_CLUSTER = re.compile(r"^kubectl ", re.MULTILINE)
+"""Commands for which nobody here has a cluster: tests/manifests/test_cluster_documents.py runs them."""
 LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
 END = "--- end of answer ---"
 
@@ -70,13 +72,17 @@ def is_about_scripts(step: Step) -> bool:
     return bool(OWN.search(step.commands))
 
 
+def is_about_a_cluster(step: Step) -> bool:
+    return bool(OF_A_CLUSTER.search(step.commands))
+
+
 MODES = {"up": "services.embedded", "up-full": "services.full"}
 
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("mode", MODES)
 async def test_the_walk_gives_the_answers_that_are_shown(mode: str, servers_folder: Path) -> None:
-    walk = [step for step in STEPS if not is_about_scripts(step)]
+    walk = [step for step in STEPS if not is_about_scripts(step) and not is_about_a_cluster(step)]
     assert len([step for step in walk if step.shown]) >= 15
     data = servers_folder / f"readme-{mode}"
     async with running_system(data, module=MODES[mode], port=free_ports(120), seconds=120) as system:
@@ -97,7 +103,8 @@ async def test_the_walk_gives_the_answers_that_are_shown(mode: str, servers_fold
 def test_the_scripts_that_it_names_are_there() -> None:
     named = {script for step in STEPS for script in OWN.findall(step.commands)}
     named |= set(re.findall(r"`(scripts/[\w-]+)[` ]", README))
-    assert {"scripts/up", "scripts/up-full", "scripts/test", "scripts/setup", "scripts/reset"} <= named
+    expected = ("up", "up-full", "test", "setup", "reset", "images", "k8s-secrets")
+    assert {f"scripts/{name}" for name in expected} <= named
     for script in named:
         assert os.access(ROOT / script, os.X_OK), script
         assert (ROOT / script).is_file(), script
@@ -175,7 +182,7 @@ def test_its_variables_are_those_that_a_service_reads() -> None:
     environment = Asked()
     settings = from_environment("seat", environment)
     read = {name.removeprefix("TABLING_") for name in environment.names if not name.startswith("TABLING_SEAT_")}
-    assert told.keys() == {name for name in read if not name.endswith("_TARGET")}
+    assert told.keys() == {name for name in read if not name.endswith(("_TARGET", "_FILE"))}
     for name in (name for name in told if name.endswith("_SECONDS")):
         assert float(told[name]) == getattr(settings, name.lower()), name
     for service, port in PORTS.items():

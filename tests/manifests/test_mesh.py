@@ -32,7 +32,16 @@ def analyze(objects: Sequence[Object], folder: Path) -> list[str]:
     file = folder / "objects.json"
     file.write_text("\n---\n".join(json.dumps(each) for each in objects), encoding="utf-8")
     file = file.rename(folder / "objects.yaml")
-    command = [program("istioctl"), "analyze", "--use-kube=false", "--namespace", "tabling", "--output", "json", file]
+    command: list[str | Path] = [
+        program("istioctl"),
+        "analyze",
+        "--use-kube=false",
+        "--namespace",
+        "tabling",
+        "--output",
+        "json",
+        file,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     found = json.loads(done.stdout[done.stdout.find("[") :] if "[" in done.stdout else "[]")
     assert found or not done.returncode, done.stderr
@@ -87,7 +96,9 @@ def test_every_circuit_breaker_says_how_much_and_ejects_only_for_what_is_a_pods_
     for each in of_kind(overlay("prod"), "DestinationRule"):
         policy = each["spec"]["trafficPolicy"]
         for one in (policy, *(subset["trafficPolicy"] for subset in each["spec"].get("subsets", ()))):
-            assert {"http1MaxPendingRequests", "http2MaxRequests"} <= one["connectionPool"]["http"].keys(), name_of(each)
+            assert {"http1MaxPendingRequests", "http2MaxRequests"} <= one["connectionPool"]["http"].keys(), name_of(
+                each
+            )
             # gRPC needs its connections for many calls
             assert "maxRequestsPerConnection" not in one["connectionPool"]["http"]
         if each["spec"]["host"] == "gateway":
@@ -107,7 +118,9 @@ def test_every_route_says_what_is_repeated_and_only_what_nobody_saw_unless_it_re
     for each in of_kind(overlay("prod"), "VirtualService"):
         for route in each["spec"]["http"]:
             repeated = set(route["retries"]["retryOn"].split(","))
-            assert repeated <= {"connect-failure", "refused-stream"} | ({"reset"} if route["name"] == "reads" else set())
+            assert repeated <= {"connect-failure", "refused-stream"} | (
+                {"reset"} if route["name"] == "reads" else set()
+            )
             assert ("timeout" in route) is (route["name"] != "streams"), (name_of(each), route["name"])
 
 
@@ -189,7 +202,9 @@ def test_services_are_asked_only_by_those_who_have_their_address() -> None:
     for name in SERVICES:
         [pod] = [each for each in of_kind(overlay("prod"), "Deployment") if each["metadata"]["name"] == name]
         targets = {
-            value.partition(":")[0] for key, value in environment(pod).items() if re.fullmatch(r"TABLING_[A-Z]+_TARGET", key)
+            value.partition(":")[0]
+            for key, value in environment(pod).items()
+            if re.fullmatch(r"TABLING_[A-Z]+_TARGET", key)
         }
         asked = {other for other, rules in allowed().items() if any(who == name for who, _ in rules)}
         assert targets == asked, name
@@ -209,9 +224,7 @@ def environment(deployment: Object, where: str = "prod") -> Mapping[str, str]:
 def reachable(name: str) -> set[str]:
     """Services to which network policies let a service's pods out, and which let them in."""
     objects = overlay("prod")
-    labels = {
-        each["metadata"]["name"]: pod_of(each)["metadata"]["labels"] for each in of_kind(objects, "Deployment")
-    }
+    labels = {each["metadata"]["name"]: pod_of(each)["metadata"]["labels"] for each in of_kind(objects, "Deployment")}
 
     def opened(way: str, side: str, of: str) -> set[str]:
         return {

@@ -1,4 +1,4 @@
-"""Our own policies about what runs in a cluster: pods, their limits and probes, who may disturb them, what they are told."""
+"""Our own policies about pods: their limits and probes, who may disturb them, what they are told."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,9 @@ from tests.manifests.kustomized import OVERLAYS, Object, name_of, of_kind, overl
 from tests.manifests.test_mesh import environment
 
 OURS = (*PORTS, "gateway")
-SECRET = re.compile(r"password|passwd|secret|token|credential|BEGIN [A-Z ]*PRIVATE KEY|://[^/\s]*:[^/\s]+@", re.IGNORECASE)
+SECRET = re.compile(
+    r"password|passwd|secret|token|credential|BEGIN [A-Z ]*PRIVATE KEY|://[^/\s]*:[^/\s]+@", re.IGNORECASE
+)
 BYTES = {"Mi": 2**20, "Gi": 2**30}
 
 
@@ -84,7 +86,7 @@ def test_services_are_asked_over_grpc_and_life_is_another_question_than_readines
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     probes = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
     assert {probe["grpc"]["port"] for probe in probes} == {ports["grpc"]}
-    startup, readiness, liveness = probes
+    _, readiness, liveness = probes
     assert readiness["grpc"]["service"] == "ready"
     assert liveness["grpc"].get("service") != "ready"
     hung_for = liveness["failureThreshold"] * liveness["periodSeconds"] + liveness["timeoutSeconds"]
@@ -134,7 +136,9 @@ def test_production_has_three_pods_and_up_and_may_lose_one(name: str) -> None:
 def test_every_service_leads_to_a_port_of_its_pods_and_says_what_is_spoken(where: str) -> None:
     for service in of_kind(overlay(where), "Service"):
         [each] = [
-            each for each in workloads(where) if selects(service["spec"]["selector"], pod_of(each)["metadata"]["labels"])
+            each
+            for each in workloads(where)
+            if selects(service["spec"]["selector"], pod_of(each)["metadata"]["labels"])
         ]
         known = {port["name"] for container in containers(each) for port in container.get("ports", ())}
         for port in service["spec"]["ports"]:
@@ -169,7 +173,11 @@ def test_every_secret_and_config_map_that_a_pod_mounts_is_there_or_comes_from_an
     for each in workloads(where):
         for volume in pod_of(each)["spec"]["volumes"]:
             sources = volume.get("projected", {}).get("sources", [volume])
-            names = {source["secret"].get("name") or source["secret"]["secretName"] for source in sources if "secret" in source}
+            names = {
+                source["secret"].get("name") or source["secret"]["secretName"]
+                for source in sources
+                if "secret" in source
+            }
             assert names <= there, name_of(each)
         for container in containers(each):
             assert {source["configMapRef"]["name"] for source in container.get("envFrom", ())} <= maps, name_of(each)

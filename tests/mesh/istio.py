@@ -1,8 +1,8 @@
 """Istio on one machine: its own control plane, which makes of our files what real Envoys do.
 
 A cluster has a proxy beside each pod; here one Envoy is that of all callers, and one is the ingress gateway. What they
-do comes from istiod alone, by xDS: routes, time limits, retries, clusters, circuit breakers, endpoints. Listeners are our
-own: Istio's would take over the machine's connections.
+do comes from istiod alone, by xDS: routes, time limits, retries, clusters, circuit breakers, endpoints. Listeners are
+our own: Istio's would take over the machine's connections.
 """
 
 import json
@@ -62,7 +62,9 @@ class IstioMesh:
         self._port = free_port()
         self._open = AsyncExitStack()
         services = {name: port for name, port in ports.items() if name != GATEWAY}
-        self.proxies = [Proxy(folder, "sidecar", self._port, [(port, str(_port(name))) for name, port in services.items()])]
+        self.proxies = [
+            Proxy(folder, "sidecar", self._port, [(port, str(_port(name))) for name, port in services.items()])
+        ]
         if GATEWAY in ports:
             self.proxies.append(Proxy(folder, "router", self._port, [(ports[GATEWAY], INGRESS_ROUTES)]))
 
@@ -74,7 +76,13 @@ class IstioMesh:
         istiod = Child(
             Program(
                 name="istiod",
-                command=(str(program("istiod")), "--objects", str(self._objects), "--listen", f"127.0.0.1:{self._port}"),
+                command=(
+                    str(program("istiod")),
+                    "--objects",
+                    str(self._objects),
+                    "--listen",
+                    f"127.0.0.1:{self._port}",
+                ),
                 log=self._folder / "istiod.log",
                 answers=self._serves,
                 explain=lambda text: text,
@@ -114,7 +122,7 @@ class Proxy:
     def __init__(self, folder: Path, kind: str, istiod: int, listeners: Sequence[tuple[int, str]]) -> None:
         self._admin = folder / f"{kind}-admin"
         self._config = folder / f"{kind}.json"
-        config = _bootstrap(kind, istiod, listeners)
+        self._text = json.dumps(_bootstrap(kind, istiod, listeners))
         self.child = Child(
             Program(
                 name=f"the mesh's {kind}",
@@ -124,7 +132,7 @@ class Proxy:
                 ),
                 log=folder / f"{kind}.log",
                 answers=self._answers,
-                prepare=lambda: None if self._config.write_text(json.dumps(config), encoding="utf-8") else None,
+                prepare=self._write,
                 explain=lambda text: f"its configuration is {self._config}",
             )
         )
@@ -133,6 +141,9 @@ class Proxy:
     def admin_url(self) -> str:
         """Where it tells of itself."""
         return f"http://{self._admin.read_text()}"
+
+    def _write(self) -> None:
+        self._config.write_text(self._text, encoding="utf-8")
 
     async def _answers(self) -> bool:
         """Ready means that it has its clusters and routes from istiod."""

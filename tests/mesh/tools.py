@@ -16,7 +16,7 @@ def program(name: str) -> Path:
     """istioctl, istiod (ours, for tests) or kustomize. Raises `NotMade`."""
     found = FOLDER / name
     if not found.exists():
-        raise NotMade(f"{name} is missing: type scripts/setup dev servers mesh")
+        raise NotMade(f"{name} is missing: type scripts/setup dev servers images mesh")
     return found
 
 

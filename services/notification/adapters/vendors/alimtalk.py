@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from types import TracebackType
 from typing import Any
-
-import aiohttp
 
 from services.chassis.logs import get_logger
 from services.notification.adapters.templates import Template
@@ -78,6 +77,10 @@ class AlimTalk(AbstractAsyncContextManager["AlimTalk"]):
         self._registered: set[str] = set()
 
     async def __aenter__(self) -> "AlimTalk":
+        # a service begins to serve sooner without it, and loading it holds up nobody
+        await asyncio.to_thread(import_module, "aiohttp")
+        import aiohttp
+
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=DEADLINE_SECONDS),
             connector=aiohttp.TCPConnector(limit=REQUESTS_AT_ONCE),
@@ -186,6 +189,8 @@ class AlimTalk(AbstractAsyncContextManager["AlimTalk"]):
         self._registered.add(template_code)
 
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        import aiohttp
+
         url = f"{self._url}/alimtalk/v2.3/appkeys/{self._account.appkey}/{path}"
         try:
             async with self._session.request(method, url, **arguments) as response:
