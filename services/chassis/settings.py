@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.chassis.database.address import parse
+from services.chassis.mounted import Mounted
 from services.chassis.running import CannotRun
 
 PORTS = {"reception": 9101, "seat": 9102, "management": 9103, "dashboard": 9104, "notification": 9105}
@@ -67,7 +68,7 @@ class Variables:
         if (file := self.environment.get(f"{found}_FILE")) is None:
             return self.environment.get(found, default)
         try:
-            return Path(file).read_text(encoding="utf-8").strip()
+            return Mounted.read(Path(file))
         except OSError as error:
             raise SettingsError(f"{found}_FILE names {file}, which cannot be read: {error.strerror}") from None
 

@@ -13,6 +13,7 @@ from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
 from yarl import URL
 
 from services.chassis.logs import get_logger
+from services.chassis.mounted import newest
 
 HEARTBEAT_SECONDS = 5
 """A peer that fell silent is given up after about three of these."""
@@ -44,9 +45,7 @@ class Link:
             # what matters of what they say is told below, once, and in the form of all our lines
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self.tried = asyncio.Event()
-        self._url = URL(url)
-        if "heartbeat" not in self._url.query:
-            self._url = self._url.update_query(heartbeat=HEARTBEAT_SECONDS)
+        self._given = url
         self._name = name
         self._session = session
         self._trouble = ""
@@ -83,10 +82,15 @@ class Link:
             log.warning("broker not connected", link=self._name, error=trouble)
         self._trouble = trouble
 
+    def _address(self) -> URL:
+        """Read anew each time: passwords are changed."""
+        url = URL(newest(self._given))
+        return url if "heartbeat" in url.query else url.update_query(heartbeat=HEARTBEAT_SECONDS)
+
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AbstractConnection]:
         async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await aio_pika.connect(self._url, client_properties={"connection_name": self._name})
+            connection = await aio_pika.connect(self._address(), client_properties={"connection_name": self._name})
         try:
             yield connection
         finally:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
@@ -53,7 +53,8 @@ class ServerDatabase:
 
     Serialization failures, deadlocks and lost connections are tried again for `patience_seconds`; a statement, a
     lock or a whole transaction that takes longer than `longest_seconds` counts as lost. Connections that
-    have rested are asked whether they are alive before they are used.
+    have rested are asked whether they are alive before they are used. `newest` tells for each new connection where to
+    connect, and as whom.
     """
 
     shared = True
@@ -66,10 +67,13 @@ class ServerDatabase:
         connections: int = 10,
         patience_seconds: float = 2.0,
         longest_seconds: float = 5.0,
+        newest: Callable[[], URL] | None = None,
     ) -> None:
         self._engine = server_engine(
             url, application=application, connections=connections, longest_seconds=longest_seconds
         )
+        if newest:
+            _connect_as(self._engine, newest)
         self._patience_seconds = patience_seconds
         self._longest_seconds = longest_seconds
         name = self._engine.dialect.name
@@ -219,6 +223,14 @@ def server_engine(
     )
     _ask_whether_alive(engine)
     return engine
+
+
+def _connect_as(engine: Engine, newest: Callable[[], URL]) -> None:
+    """Whoever it is who may connect changes while we run."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _: Any, __: Any, options: dict[str, Any]) -> None:
+        options |= dialect.create_connect_args(newest())[1]
 
 
 def _ask_whether_alive(engine: Engine) -> None:
