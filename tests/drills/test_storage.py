@@ -31,6 +31,8 @@ FULL_AT_BYTES = 1000
 BUSY = 30
 """So many parties have been let in when the trouble begins."""
 
+BUSY_SECONDS = 60.0
+
 SERVICES_ASKED = ("reception", "management", "seat")
 
 
@@ -40,7 +42,7 @@ async def test_while_databases_are_locked_changes_are_refused_and_reads_go_on(
     drill = new_drill("locked")
 
     async def lock(system: System, client: Client) -> None:
-        await eventually(lambda: len(drill.record.parties) >= BUSY)
+        await eventually(lambda: len(drill.record.parties) >= BUSY, seconds=BUSY_SECONDS)
         with ExitStack() as locks:
             for service in SERVICES:
                 _lock(system.data / f"{service}.db", locks)
@@ -56,7 +58,7 @@ async def test_while_the_disk_is_full_changes_are_refused_and_reads_go_on(
     drill = new_drill("full")
 
     async def fill(system: System, client: Client) -> None:
-        await eventually(lambda: len(drill.record.parties) >= BUSY)
+        await eventually(lambda: len(drill.record.parties) >= BUSY, seconds=BUSY_SECONDS)
         _let_files_grow_to(FULL_AT_BYTES, system)
         await _changes_are_refused(client)
         assert await client.read("reception", GetReceptionRequest(name=drill.record.parties[0]))
@@ -72,7 +74,7 @@ async def test_a_system_that_dies_on_a_full_disk_goes_on_when_there_is_room_agai
     drill = new_drill("dies full")
 
     async def fill_and_die(system: System, client: Client) -> None:
-        await eventually(lambda: len(drill.record.parties) >= BUSY)
+        await eventually(lambda: len(drill.record.parties) >= BUSY, seconds=BUSY_SECONDS)
         _let_files_grow_to(FULL_AT_BYTES, system)
         await _changes_are_refused(client)
         system.kill()
@@ -89,7 +91,7 @@ async def test_on_a_disk_without_a_free_byte_changes_are_refused_until_there_is_
     drill = new_drill("small disk")
 
     async def fill(system: System, client: Client) -> None:
-        await eventually(lambda: len(drill.record.parties) >= BUSY)
+        await eventually(lambda: len(drill.record.parties) >= BUSY, seconds=BUSY_SECONDS)
         ballast = small_disk / "ballast"
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):

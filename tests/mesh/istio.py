@@ -17,6 +17,7 @@ from typing import Any, Self
 import yaml
 
 from services.chassis.addresses import free_port
+from services.chassis.testing import eventually
 from services.local.child import Child, Program
 from services.local.gateway import envoy_binary
 from services.local.probe import fetch
@@ -26,6 +27,7 @@ from tests.mesh.tools import kustomize, program
 API = "type.googleapis.com/envoy"
 HTTP2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 NAMESPACE = "tabling"
+TOLD_SECONDS = 30.0
 PROD = ROOT / "k8s" / "overlays" / "prod"
 GATEWAY = "gateway"
 
@@ -61,6 +63,7 @@ class IstioMesh:
         self._objects = folder / "objects"
         self._port = free_port()
         self._open = AsyncExitStack()
+        self._published: dict[str, Sequence[str]] = {}
         services = {name: port for name, port in ports.items() if name != GATEWAY}
         self.proxies = [
             Proxy(folder, "sidecar", self._port, [(port, str(_port(name))) for name, port in services.items()])
@@ -102,9 +105,20 @@ class IstioMesh:
 
     def publish(self, service: str, addresses: Sequence[str]) -> None:
         """From now on these pods, host:port, are behind the service. Each has a host of its own, as pods have."""
+        self._published[service] = tuple(addresses)
         hosts = [address.rpartition(":")[0] for address in addresses]
         ports = {int(address.rpartition(":")[2]) for address in addresses}
         self._write(f"pods-of-{service}", [*(_pod(service, host) for host in hosts), _slice(service, hosts, ports)])
+
+    async def told(self) -> None:
+        """Return once the proxies know all pods that were published."""
+        for proxy in self.proxies:
+            await eventually(lambda proxy=proxy: self._knows(proxy), seconds=TOLD_SECONDS)  # type: ignore[misc]
+
+    async def _knows(self, proxy: "Proxy") -> bool:
+        known = await fetch(f"{proxy.admin_url}/clusters") or ""
+        wanted = (one for name, found in self._published.items() if proxy.asks(name) for one in found)
+        return all(f"::{address}::" in known for address in wanted)
 
     def _write(self, name: str, documents: Sequence[Mapping[str, Any]]) -> None:
         """JSON is YAML, too. The file is there at once and whole."""
@@ -120,6 +134,7 @@ class Proxy:
     """An Envoy that does what istiod says; `listeners` are ports and the names of the routes for each."""
 
     def __init__(self, folder: Path, kind: str, istiod: int, listeners: Sequence[tuple[int, str]]) -> None:
+        self._is_ingress = kind == "router"
         self._admin = folder / f"{kind}-admin"
         self._config = folder / f"{kind}.json"
         self._text = json.dumps(_bootstrap(kind, istiod, listeners))
@@ -136,6 +151,10 @@ class Proxy:
                 explain=lambda text: f"its configuration is {self._config}",
             )
         )
+
+    def asks(self, service: str) -> bool:
+        """Whether it is the one that callers of a service go through."""
+        return self._is_ingress is (service == GATEWAY)
 
     @property
     def admin_url(self) -> str:
