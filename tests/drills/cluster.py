@@ -71,9 +71,10 @@ class Cluster:
         return Site(self._arena.addresses, self._kakao, [pod.container.log for pod in pods], self._arena.bus)
 
     async def ready(self) -> None:
-        """Return once every pod is ready, and the mesh knows it."""
+        """Return once every pod is ready, and, where callers go through no gateway, the mesh knows it."""
         await asyncio.gather(*(each.ready() for each in self.deployments.values()))
-        await self.mesh.told()
+        if GATEWAY not in self.deployments:
+            await self.mesh.told()
 
     @property
     def ends(self) -> set[int | None]:
