@@ -329,11 +329,12 @@ async def _run_until_it_dies(folder: Path, kakao_url: str, reception: str) -> in
 
 async def test_the_vendor_may_start_later(tmp_path: Path) -> None:
     port = free_port()
-    async with world(tmp_path, vendor_url=f"http://127.0.0.1:{port}") as here:
+    # it stays until nobody asks it any more: of what it has just accepted when it ends, aiohttp does not let go
+    async with AsyncExitStack() as stay, world(tmp_path, vendor_url=f"http://127.0.0.1:{port}") as here:
         await here.tell(joined())
         await here.tried("r1-numbered-0")
-        async with vendor_running(Vendor(here.clock), port):
-            await here.in_time("r1-numbered-0", Notice.DELIVERED)
+        await stay.enter_async_context(vendor_running(Vendor(here.clock), port))
+        await here.in_time("r1-numbered-0", Notice.DELIVERED)
 
 
 async def test_the_ledger_is_listed_newest_first_in_pages(tmp_path: Path) -> None:

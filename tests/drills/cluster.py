@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +71,9 @@ class Cluster:
         return Site(self._arena.addresses, self._kakao, [pod.container.log for pod in pods], self._arena.bus)
 
     async def ready(self) -> None:
-        """Return once every pod is ready, and, where callers go through no gateway, the mesh knows it."""
+        """Return once every pod is ready, and the mesh knows it."""
         await asyncio.gather(*(each.ready() for each in self.deployments.values()))
-        if GATEWAY not in self.deployments:
-            await self.mesh.told()
+        await self.mesh.told()
 
     @property
     def ends(self) -> set[int | None]:
@@ -124,11 +123,11 @@ def _environment(arena: Arena, mesh: IstioMesh, kakao_port: int, shape: Shape) -
 
 
 def _service(name: str, folder: Path, environment: Mapping[str, str], shape: Shape) -> NewPod:
-    life, hosts, numbers = lifecycle_of_services(), _hosts(GRPC_PORT), itertools.count(1)
+    life, numbers = lifecycle_of_services(), itertools.count(1)
     arguments = [part.format(name) for part in shape.module]
 
     def new_pod(changed: Callable[[], None]) -> Pod:
-        host, own = next(hosts), f"{name}-{next(numbers)}"
+        host, own = next(_HOSTS), f"{name}-{next(numbers)}"
         listening = {**environment, "TABLING_LISTEN": f"{host}:{GRPC_PORT}"}
         container = Container(arguments, listening, folder / f"{own}.log")
         return Pod(own, host, GRPC_PORT, container, life, changed)
@@ -137,10 +136,10 @@ def _service(name: str, folder: Path, environment: Mapping[str, str], shape: Sha
 
 
 def _gateway(folder: Path, environment: Mapping[str, str]) -> NewPod:
-    life, hosts, numbers = lifecycle_of_gateway(), _hosts(HTTP_PORT), itertools.count(1)
+    life, numbers = lifecycle_of_gateway(), itertools.count(1)
 
     def new_pod(changed: Callable[[], None]) -> Pod:
-        host, own = next(hosts), f"{GATEWAY}-{next(numbers)}"
+        host, own = next(_HOSTS), f"{GATEWAY}-{next(numbers)}"
         # pods have a 127.0.0.1 of their own; here they share one
         apart = {"TABLING_GATEWAY_LISTEN": f"{host}:{HTTP_PORT}", "TABLING_GATEWAY_ADMIN_PORT": str(free_port())}
         container = Container(
@@ -151,12 +150,9 @@ def _gateway(folder: Path, environment: Mapping[str, str]) -> NewPod:
     return new_pod
 
 
-_HOSTS: dict[int, Iterator[str]] = {}
-
-
-def _hosts(port: int) -> Iterator[str]:
-    """Addresses that no pod of this process ever had: one that has gone may be known to somebody."""
-    return _HOSTS.setdefault(port, free_hosts(port))
+_HOSTS = free_hosts(GRPC_PORT, HTTP_PORT)
+"""Addresses that no pod of this process ever had: one that has gone may be known to somebody. Nor do a service's pod and
+a gateway's share one: a mesh knows pods by their addresses."""
 
 
 @asynccontextmanager

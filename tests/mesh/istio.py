@@ -175,7 +175,9 @@ def _pod(service: str, host: str) -> Mapping[str, Any]:
     template = deployment["spec"]["template"]
     metadata = {"name": _name(service, host), "namespace": NAMESPACE, "labels": template["metadata"]["labels"]}
     spec = {"serviceAccountName": template["spec"]["serviceAccountName"], "containers": []}
-    status = {"phase": "Running", "podIP": host, "podIPs": [{"ip": host}]}
+    # of one that is not ready Istio never tells the proxies, should it hear of it after its EndpointSlice
+    ready = {"type": "Ready", "status": "True"}
+    status = {"phase": "Running", "conditions": [ready], "podIP": host, "podIPs": [{"ip": host}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
 
 

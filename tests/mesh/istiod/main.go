@@ -126,15 +126,15 @@ func (o objects) apply(server *xds.FakeDiscoveryServer) error {
 	return nil
 }
 
-// files are the YAML files of a folder and when each was last changed.
+// files are the YAML files of a folder and what each was when it was last read.
 type files struct {
 	folder string
-	seen   map[string]time.Time
+	seen   map[string]os.FileInfo
 }
 
-func newFiles(folder string) files { return files{folder, map[string]time.Time{}} }
+func newFiles(folder string) files { return files{folder, map[string]os.FileInfo{}} }
 
-// changed reads the files that changed since it was last called.
+// changed reads the files that were replaced since it was last called.
 func (f files) changed() (objects, error) {
 	var found objects
 	names, err := filepath.Glob(filepath.Join(f.folder, "*.yaml"))
@@ -143,10 +143,10 @@ func (f files) changed() (objects, error) {
 	}
 	for _, name := range names {
 		info, err := os.Stat(name)
-		if err != nil || info.ModTime().Equal(f.seen[name]) {
+		if err != nil || same(info, f.seen[name]) {
 			continue // gone since they were listed, or as it was
 		}
-		f.seen[name] = info.ModTime()
+		f.seen[name] = info
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return found, err
@@ -156,6 +156,11 @@ func (f files) changed() (objects, error) {
 		}
 	}
 	return found, nil
+}
+
+// same is whether a file is as it was. Neither is enough by itself: clocks tick slowly, and numbers of inodes come back.
+func same(now, before os.FileInfo) bool {
+	return os.SameFile(now, before) && now.ModTime().Equal(before.ModTime())
 }
 
 // add reads objects; kinds that neither Kubernetes nor Istio knows are for others, and left out.
