@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,8 @@ ASKING_SECONDS = 0.3
 
 STORES = [f"breaker-{number}" for number in range(20)]
 """Seat is asked for a party that nobody is in front of."""
+
+REPLICAS = ("reception-0", "seat-0", "seat-1", "management-0")
 
 KNOWN_SECONDS = BACK_SECONDS = 60.0
 CLUSTER = "outbound|9102||seat.tabling.svc.cluster.local"
@@ -164,12 +166,12 @@ class Breakers:
 
     async def figure(self, name: str) -> int:
         """A figure of the proxy about seat."""
-        text = await fetch(f"{self.mesh.proxies[0].admin_url}/stats?filter={name}&format=json")
+        text = await fetch(f"{self.mesh.sidecar.admin_url}/stats?filter={name}&format=json")
         found = json.loads(text or "{}").get("stats", [])
         return sum(each["value"] for each in found if "seat" in each.get("name", "") and "value" in each)
 
     async def _hosts(self) -> dict[str, dict[str, Any]]:
-        text = await fetch(f"{self.mesh.proxies[0].admin_url}/clusters?format=json")
+        text = await fetch(f"{self.mesh.sidecar.admin_url}/clusters?format=json")
         clusters = json.loads(text or "{}")["cluster_statuses"]
         found = {}
         for host in next(each for each in clusters if each["name"] == CLUSTER).get("host_statuses", []):
@@ -181,27 +183,17 @@ class Breakers:
 @asynccontextmanager
 async def running_breakers(arena: Arena, folder: Path) -> AsyncIterator[Breakers]:
     """Everything for the length of the block, on an arena's databases and broker."""
-    mesh_port, hosts = free_port(), free_hosts(GRPC_PORT)
-    gateway_port = free_port()
-    environment = {f"TABLING_{name.upper()}_DATABASE": address for name, address in arena.addresses.items()}
-    environment |= {"TABLING_BUS": arena.bus, "TABLING_SEAT_TARGET": f"127.0.0.1:{mesh_port}"}
-    replicas = {
-        f"{name}-{number}": (name, f"{next(hosts)}:{GRPC_PORT}")
-        for name, count in (("reception", 1), ("seat", 2), ("management", 1))
-        for number in range(count)
-    }
+    mesh_port, gateway_port = free_port(), free_port()
+    hosts = free_hosts(GRPC_PORT)
+    addresses = {own: f"{next(hosts)}:{GRPC_PORT}" for own in REPLICAS}
+    processes = _replicas(arena, folder, mesh_port, addresses)
     async with AsyncExitStack() as stack:
 
         async def channel(address: str) -> grpc.aio.Channel:
             return await stack.enter_async_context(grpc.aio.insecure_channel(address))
 
         mesh = await stack.enter_async_context(IstioMesh(folder / "mesh", {"seat": mesh_port}))
-        processes = {
-            own: Replica(name, ("-m", f"services.{name}"), environment | {"TABLING_LISTEN": address}, folder / own)
-            for own, (name, address) in replicas.items()
-        }
         await stack.enter_async_context(living(list(processes.values())))
-        addresses = {own: address for own, (_, address) in replicas.items()}
         for address in addresses.values():
             await (await channel(address)).channel_ready()
         mesh.publish("seat", [addresses["seat-0"], addresses["seat-1"]])
@@ -222,6 +214,18 @@ async def running_breakers(arena: Arena, folder: Path) -> AsyncIterator[Breakers
             yield running
         finally:
             await running.end()
+
+
+def _replicas(arena: Arena, folder: Path, mesh_port: int, addresses: Mapping[str, str]) -> dict[str, Replica]:
+    """Services' processes at those addresses; reception asks seat through the mesh."""
+    environment = {f"TABLING_{name.upper()}_DATABASE": address for name, address in arena.addresses.items()}
+    environment |= {"TABLING_BUS": arena.bus, "TABLING_SEAT_TARGET": f"127.0.0.1:{mesh_port}"}
+    found = {}
+    for own, address in addresses.items():
+        name, _, _ = own.partition("-")
+        listening = environment | {"TABLING_LISTEN": address}
+        found[own] = Replica(name, ("-m", f"services.{name}"), listening, folder / own)
+    return found
 
 
 def _gateway(port: int, mesh_port: int) -> dict[str, str]:

@@ -151,8 +151,8 @@ def _gateway(folder: Path, environment: Mapping[str, str]) -> NewPod:
 
 
 _HOSTS = free_hosts(GRPC_PORT, HTTP_PORT)
-"""Addresses that no pod of this process ever had: one that has gone may be known to somebody. Nor do a service's pod and
-a gateway's share one: a mesh knows pods by their addresses."""
+"""Addresses that no pod of this process ever had: one that has gone may be known to somebody. Nor do pods of different
+kinds share one: a mesh knows them by their addresses."""
 
 
 @asynccontextmanager

@@ -20,13 +20,15 @@ from tests.mesh.istio import shipped
 
 pytestmark = [pytest.mark.drill, pytest.mark.asyncio(loop_scope="session")]
 
-[RULE] = (each for each in shipped() if each["kind"] == "DestinationRule" and each["metadata"]["name"] == "seat")
-EJECTION = RULE["spec"]["trafficPolicy"]["outlierDetection"]
-POOL = RULE["spec"]["trafficPolicy"]["connectionPool"]["http"]
-MOST_CALLS = POOL["http2MaxRequests"] + POOL["http1MaxPendingRequests"]
-
 A_SECOND, PER_SECOND = 1.0, 50
 BUSY_SECONDS = 0.2
+
+
+@pytest.fixture(scope="module")
+def policy() -> Any:
+    """What is shipped for calls of seat."""
+    [rule] = (each for each in shipped() if each["kind"] == "DestinationRule" and each["metadata"]["name"] == "seat")
+    return rule["spec"]["trafficPolicy"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -49,7 +51,7 @@ async def breakers(running: Breakers) -> Breakers:
 
 
 async def test_a_seat_that_hangs_is_ejected_and_comes_back_when_it_is_well(
-    breakers: Breakers, figures: list[str]
+    breakers: Breakers, policy: Any, figures: list[str]
 ) -> None:
     ill = breakers.processes[0]
     ill.signal(signal.SIGSTOP)
@@ -63,7 +65,7 @@ async def test_a_seat_that_hangs_is_ejected_and_comes_back_when_it_is_well(
         f"{afterwards.failed} of {afterwards.codes.total()} afterwards"
     )
     under_way = PER_SECOND * 0.3
-    assert meanwhile.failed <= EJECTION["consecutiveLocalOriginFailures"] + under_way
+    assert meanwhile.failed <= policy["outlierDetection"]["consecutiveLocalOriginFailures"] + under_way
     assert afterwards.failed < 0.01 * afterwards.codes.total()
 
 
@@ -78,12 +80,14 @@ async def test_a_seat_that_is_gone_fails_no_call(breakers: Breakers, figures: li
 
 
 async def test_while_seat_is_slow_too_many_calls_are_answered_at_once_and_joins_take_no_longer(
-    breakers: Breakers, arena: Arena, figures: list[str]
+    breakers: Breakers, arena: Arena, policy: Any, figures: list[str]
 ) -> None:
+    pool = policy["connectionPool"]["http"]
+    most_calls = pool["http2MaxRequests"] + pool["http1MaxPendingRequests"]
     usual = await Answers().steadily(breakers.join, PER_SECOND, 10 * A_SECOND)
     async with _seat_stands_still(arena):
         first = await Answers().steadily(breakers.join, PER_SECOND, 2 * A_SECOND)
-        crowd = [asyncio.create_task(Answers().steadily(breakers.look, 1, 1)) for _ in range(3 * MOST_CALLS)]
+        crowd = [asyncio.create_task(Answers().steadily(breakers.look, 1, 1)) for _ in range(3 * most_calls)]
         slow = await Answers().steadily(breakers.join, PER_SECOND, 10 * A_SECOND)
     looked = await asyncio.gather(*crowd)
     refused = [each for each in looked if each.codes["UNAVAILABLE"] and each.seconds[0] < 1.0]
@@ -93,7 +97,7 @@ async def test_while_seat_is_slow_too_many_calls_are_answered_at_once_and_joins_
         f"{len(refused)} were refused, within {1000 * max(each.seconds[0] for each in refused):.0f} ms"
     )
     assert not usual.failed + first.failed + slow.failed
-    assert len(refused) >= len(looked) - MOST_CALLS
+    assert len(refused) >= len(looked) - most_calls
     # waiting for seat would take longer than a busy machine's share
     assert slow.quantile(0.99) <= 1.2 * usual.quantile(0.99) + BUSY_SECONDS
 

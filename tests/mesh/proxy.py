@@ -1,0 +1,132 @@
+"""An Envoy that does what Istio's control plane says, as the proxy beside a pod or as an ingress gateway."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.local.child import Child, Program
+from services.local.gateway import envoy_binary
+from services.local.probe import fetch
+
+API = "type.googleapis.com/envoy"
+HTTP2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HOST = "127.0.0.1"
+ADS = {"ads": {}, "resource_api_version": "V3"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """Who asks: by kind ("sidecar", "router"), namespace and labels istiod decides what concerns it."""
+
+    kind: str
+    namespace: str
+    labels: Mapping[str, str]
+
+
+class Proxy:
+    """An Envoy with clusters, routes and endpoints from istiod; the rest depends on `listeners`.
+
+    They are ports of 127.0.0.1, each with the name of its routes; if none are given, they come from istiod, too.
+    """
+
+    def __init__(self, folder: Path, node: Node, istiod: int, listeners: Sequence[tuple[int, str]] = ()) -> None:
+        self._own_listeners = bool(listeners)
+        self._admin = folder / f"{node.kind}-admin"
+        self._config = folder / f"{node.kind}.json"
+        self._text = json.dumps(_bootstrap(node, istiod, listeners))
+        self.child = Child(
+            Program(
+                name=f"the mesh's {node.kind}",
+                command=(
+                    *(str(envoy_binary()), "--config-path", str(self._config), "--concurrency", "1"),
+                    *("--log-level", "error", "--disable-hot-restart", "--admin-address-path", str(self._admin)),
+                ),
+                log=folder / f"{node.kind}.log",
+                answers=self._answers,
+                prepare=self._write,
+                explain=lambda text: f"its configuration is {self._config}",
+            )
+        )
+
+    @property
+    def admin_url(self) -> str:
+        """Where it tells of itself."""
+        return f"http://{self._admin.read_text()}"
+
+    def _write(self) -> None:
+        self._config.write_text(self._text, encoding="utf-8")
+
+    async def _answers(self) -> bool:
+        """Ready means that it has its clusters and routes from istiod."""
+        if not self._admin.exists() or await fetch(f"{self.admin_url}/ready") is None:
+            return False
+        return self._own_listeners or ":" in (await fetch(f"{self.admin_url}/listeners") or "")
+
+
+def _bootstrap(node: Node, istiod: int, listeners: Sequence[tuple[int, str]]) -> Mapping[str, Any]:
+    ads_config = {
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "grpc_services": [{"envoy_grpc": {"cluster_name": "istiod"}}],
+    }
+    return {
+        "node": {
+            "id": f"{node.kind}~{HOST}~{node.kind}.{node.namespace}~{node.namespace}.svc.cluster.local",
+            "cluster": node.kind,
+            "metadata": {
+                "NAMESPACE": node.namespace,
+                "INSTANCE_IPS": HOST,
+                "CLUSTER_ID": "Kubernetes",
+                "INTERCEPTION_MODE": "NONE",
+                "LABELS": node.labels,
+            },
+        },
+        "admin": {"address": _address(0)},
+        "dynamic_resources": {"ads_config": ads_config, "cds_config": ADS} | ({} if listeners else {"lds_config": ADS}),
+        "static_resources": {
+            "listeners": [_listener(port, routes) for port, routes in listeners],
+            "clusters": [_istiod(istiod)],
+        },
+    }
+
+
+def _listener(port: int, routes: str) -> Mapping[str, Any]:
+    manager = {
+        "@type": f"{API}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": routes,
+        "codec_type": "AUTO",
+        "stream_idle_timeout": "0s",
+        "rds": {"route_config_name": routes, "config_source": ADS},
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{API}.extensions.filters.http.router.v3.Router"},
+            }
+        ],
+    }
+    return {
+        "name": routes,
+        "address": _address(port),
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
+    }
+
+
+def _istiod(port: int) -> Mapping[str, Any]:
+    options = {"@type": f"type.googleapis.com/{HTTP2}", "explicit_http_config": {"http2_protocol_options": {}}}
+    return {
+        "name": "istiod",
+        "type": "STATIC",
+        "typed_extension_protocol_options": {HTTP2: options},
+        "load_assignment": {
+            "cluster_name": "istiod",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}],
+        },
+    }
+
+
+def _address(port: int) -> Mapping[str, Any]:
+    return {"socket_address": {"address": HOST, "port_value": port}}
