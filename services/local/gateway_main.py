@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.chassis.running import CannotRun
-from services.chassis.settings import Variables, from_environment
+from services.chassis.settings import Variables, upstreams
 from services.local.commands import DESCRIPTORS
 from services.local.gateway import GatewaySettings, command, render
 
@@ -29,7 +29,7 @@ def settings(environment: Mapping[str, str]) -> GatewaySettings:
     try:
         return GatewaySettings(
             descriptors=DESCRIPTORS,
-            upstreams=from_environment("reception", environment).upstreams,
+            upstreams=upstreams(given),
             listen_host=host,
             listen_port=int(port),
             admin_port=given.whole("ADMIN_PORT", 0, HIGHEST_PORT),

@@ -79,7 +79,7 @@ def behind(objects: Sequence[Object], service: str, addresses: Sequence[str]) ->
 
 
 def _pod(template: Object, service: str, namespace: str, host: str) -> Object:
-    """A pod as Istio sees it: its labels decide in which subsets it is."""
+    """A pod as Istio sees it: labels decide in which subsets it is, containers which ports of services it has."""
     # of one that is not ready Istio never tells the proxies, should it hear of it after its EndpointSlice
     ready = {"type": "Ready", "status": "True"}
     return {
@@ -90,6 +90,6 @@ def _pod(template: Object, service: str, namespace: str, host: str) -> Object:
             "namespace": namespace,
             "labels": template["metadata"]["labels"],
         },
-        "spec": {"serviceAccountName": template["spec"]["serviceAccountName"], "containers": []},
+        "spec": {name: template["spec"][name] for name in ("serviceAccountName", "containers")},
         "status": {"phase": "Running", "conditions": [ready], "podIP": host, "podIPs": [{"ip": host}]},
     }

@@ -27,8 +27,8 @@ TOLD_SECONDS = 30.0
 PROD = ROOT / "k8s" / "overlays" / "prod"
 GATEWAY = "gateway"
 
-CONCERNS = ("Service", "VirtualService", "DestinationRule", "Gateway")
-"""Kinds that make a caller's proxy what it is. Who may call whom is for the proxy at the other end."""
+CONCERNS = ("Service", "VirtualService", "DestinationRule", "Gateway", "Sidecar")
+"""Kinds that make proxies send what they send. Who may call whom is not checked here: proxies have no certificates."""
 
 SIDECAR = Node("sidecar", NAMESPACE, {"app.kubernetes.io/name": GATEWAY})
 INGRESS = Node("router", NAMESPACE, {"istio": "ingressgateway"})
@@ -60,7 +60,7 @@ class IstioMesh:
             self._ingress = Proxy(folder, INGRESS, self._port, [(ports[GATEWAY], INGRESS_ROUTES)])
 
     async def __aenter__(self) -> Self:
-        write(self._folder, "shipped", list(_on_one_machine(shipped())))
+        write(self._folder, "shipped", list(on_one_machine(shipped())))
         for service in self.ports:
             self.publish(service, [])
         proxies = [proxy.child for proxy in (self.sidecar, self._ingress) if proxy]
@@ -98,7 +98,7 @@ def _routes(service: str) -> str:
     return str(found["spec"]["ports"][0]["port"])
 
 
-def _on_one_machine(objects: Sequence[Object]) -> Iterator[Object]:
+def on_one_machine(objects: Sequence[Object]) -> Iterator[Object]:
     """Those that concern proxies, under the names that callers on this machine use."""
     for each in objects:
         if each["kind"] not in CONCERNS:

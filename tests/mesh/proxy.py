@@ -18,11 +18,16 @@ ADS = {"ads": {}, "resource_api_version": "V3"}
 
 @dataclass(frozen=True)
 class Node:
-    """Who asks: by kind ("sidecar", "router"), namespace and labels istiod decides what concerns it."""
+    """Who asks: by kind ("sidecar", "router"), namespace and labels istiod decides what it is told.
+
+    With the name and the address of a pod, it is also told what comes in there.
+    """
 
     kind: str
     namespace: str
     labels: Mapping[str, str]
+    pod: str = ""
+    host: str = HOST
 
 
 class Proxy:
@@ -73,13 +78,13 @@ def _bootstrap(node: Node, istiod: int, listeners: Sequence[tuple[int, str]]) ->
     }
     return {
         "node": {
-            "id": f"{node.kind}~{HOST}~{node.kind}.{node.namespace}~{node.namespace}.svc.cluster.local",
+            "id": f"{node.kind}~{node.host}~{node.pod or node.kind}.{node.namespace}~{node.namespace}.svc.cluster.local",
             "cluster": node.kind,
             "metadata": {
                 "NAMESPACE": node.namespace,
-                "INSTANCE_IPS": HOST,
+                "INSTANCE_IPS": node.host,
                 "CLUSTER_ID": "Kubernetes",
-                "INTERCEPTION_MODE": "NONE",
+                "INTERCEPTION_MODE": "REDIRECT" if node.pod else "NONE",
                 "LABELS": node.labels,
             },
         },

@@ -41,6 +41,8 @@ POSTGRESQL = {
     "25P03": Trouble.GONE,  # idle_in_transaction_session_timeout
     "25006": Trouble.GONE,  # read_only_sql_transaction: no longer the primary
     "53300": Trouble.GONE,  # too_many_connections
+    "28P01": Trouble.GONE,  # invalid_password: changed, and ours is not the newest yet
+    "28000": Trouble.GONE,  # invalid_authorization_specification, likewise
     "53100": Trouble.FULL,  # disk_full
 }
 # https://mariadb.com/kb/en/mariadb-error-code-reference/
@@ -50,6 +52,10 @@ MARIADB = {
     1020: Trouble.CONFLICT,  # record has changed since last read
     1062: Trouble.CONFLICT,  # duplicate entry
     1040: Trouble.GONE,  # too many connections
+    1203: Trouble.GONE,  # too many connections of this user
+    1226: Trouble.GONE,  # this user has used up what it may
+    1045: Trouble.GONE,  # access denied: the password was changed, and ours is not the newest yet
+    1047: Trouble.GONE,  # a node of Galera that is not part of the majority, or not yet
     1053: Trouble.GONE,  # shutdown in progress
     1152: Trouble.GONE,  # aborted connection
     1158: Trouble.GONE,
