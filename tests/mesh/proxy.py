@@ -76,9 +76,10 @@ def _bootstrap(node: Node, istiod: int, listeners: Sequence[tuple[int, str]]) ->
         "transport_api_version": "V3",
         "grpc_services": [{"envoy_grpc": {"cluster_name": "istiod"}}],
     }
+    pod = f"{node.pod or node.kind}.{node.namespace}"
     return {
         "node": {
-            "id": f"{node.kind}~{node.host}~{node.pod or node.kind}.{node.namespace}~{node.namespace}.svc.cluster.local",
+            "id": f"{node.kind}~{node.host}~{pod}~{node.namespace}.svc.cluster.local",
             "cluster": node.kind,
             "metadata": {
                 "NAMESPACE": node.namespace,

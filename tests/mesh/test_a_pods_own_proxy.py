@@ -1,4 +1,4 @@
-"""The proxy beside a pod, at the end where calls come in, as Istio's control plane makes it of the files that are shipped."""
+"""The proxy beside a pod, where calls come in, as Istio's control plane makes it of the files that are shipped."""
 
 import json
 from pathlib import Path
