@@ -1,6 +1,7 @@
 """The part of the operators' custom resources that we use, of those whose definitions no package registry has.
 
-Read off the operators' types: RabbitMQ cluster operator v1beta1, MariaDB operator v1alpha1, CloudNativePG v1.
+Read off the operators' types: RabbitMQ cluster operator v1beta1, MariaDB operator v1alpha1, CloudNativePG v1 and its
+plugin Barman Cloud v1.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,19 @@ def _fields(*required: str, **fields: Any) -> Mapping[str, Any]:
 
 SECRET_KEY = _fields("name", "key", name=TEXT, key=TEXT, generate=YES_NO)
 METADATA = _fields(labels=TEXTS, annotations=TEXTS)
+NAMED = _fields("name", name=TEXT)
+PLUGIN = _fields("name", name=TEXT, isWALArchiver=YES_NO, parameters=TEXTS)
+POD_SECURITY = _fields(
+    runAsNonRoot=YES_NO,
+    runAsUser=NUMBER,
+    runAsGroup=NUMBER,
+    fsGroup=NUMBER,
+    fsGroupChangePolicy={"enum": ["OnRootMismatch", "Always"]},
+    seccompProfile=_fields("type", type=TEXT),
+)
+SECURITY = _fields(
+    allowPrivilegeEscalation=YES_NO, capabilities=_fields(drop={"type": "array", "items": TEXT}), runAsNonRoot=YES_NO
+)
 
 SPECS = {
     ("rabbitmq.com/v1beta1", "RabbitmqCluster"): _fields(
@@ -41,14 +55,61 @@ SPECS = {
         username=TEXT,
         passwordSecretKeyRef=SECRET_KEY,
         database=TEXT,
-        galera=_fields(enabled=YES_NO),
+        podSecurityContext=POD_SECURITY,
+        securityContext=SECURITY,
+        galera=_fields(
+            enabled=YES_NO,
+            agent=_fields(securityContext=SECURITY),
+            initContainer=_fields("image", image=TEXT, securityContext=SECURITY),
+        ),
+        updateStrategy=_fields(autoUpdateDataPlane=YES_NO),
+        bootstrapFrom=_fields(
+            backupRef=_fields("name", name=TEXT, kind={"enum": ["Backup", "PhysicalBackup"]}),
+            targetRecoveryTime=TEXT,
+            restoreJob=_fields(metadata=METADATA),
+        ),
         inheritMetadata=METADATA,
         myCnf=TEXT,
         affinity=_fields(antiAffinityEnabled=YES_NO),
         podDisruptionBudget=_fields(maxUnavailable=NUMBER),
         storage=_fields("size", size=SIZE),
         resources=ANY,
-        metrics=_fields(enabled=YES_NO),
+        metrics=_fields(enabled=YES_NO, exporter=_fields(podSecurityContext=POD_SECURITY, securityContext=SECURITY)),
+    ),
+    ("k8s.mariadb.com/v1alpha1", "User"): _fields(
+        "mariaDbRef",
+        mariaDbRef=NAMED,
+        name=TEXT,
+        passwordSecretKeyRef=SECRET_KEY,
+        # 0 would be lost on the way: the operator leaves it out when it writes, and the default is 10
+        maxUserConnections={"type": "integer", "minimum": 1},
+    ),
+    ("k8s.mariadb.com/v1alpha1", "Grant"): _fields(
+        *("mariaDbRef", "privileges", "username"),
+        mariaDbRef=NAMED,
+        username=TEXT,
+        database=TEXT,
+        table=TEXT,
+        privileges={"type": "array", "items": TEXT, "minItems": 1},
+    ),
+    ("k8s.mariadb.com/v1alpha1", "PhysicalBackup"): _fields(
+        *("mariaDbRef", "storage"),
+        mariaDbRef=NAMED,
+        schedule=_fields("cron", cron=TEXT),
+        storage=_fields(
+            s3=_fields(
+                *("bucket", "endpoint"),
+                bucket=TEXT,
+                prefix=TEXT,
+                endpoint=TEXT,
+                accessKeyIdSecretKeyRef=SECRET_KEY,
+                secretAccessKeySecretKeyRef=SECRET_KEY,
+                tls=_fields(enabled=YES_NO),
+            )
+        ),
+        inheritMetadata=METADATA,
+        podSecurityContext=POD_SECURITY,
+        securityContext=SECURITY,
     ),
     ("k8s.mariadb.com/v1alpha1", "Connection"): _fields(
         *("mariaDbRef", "username", "passwordSecretKeyRef"),
@@ -71,14 +132,35 @@ SPECS = {
             parameters=TEXTS,
         ),
         bootstrap=_fields(
-            initdb=_fields(database=TEXT, owner=TEXT, encoding=TEXT, localeCollate=TEXT, localeCType=TEXT)
+            initdb=_fields(database=TEXT, owner=TEXT, encoding=TEXT, localeCollate=TEXT, localeCType=TEXT),
+            recovery=_fields("source", source=TEXT, database=TEXT, owner=TEXT),
         ),
+        externalClusters={"type": "array", "items": _fields("name", name=TEXT, plugin=PLUGIN)},
+        plugins={"type": "array", "items": PLUGIN},
         inheritedMetadata=METADATA,
         affinity=_fields(topologyKey=TEXT, podAntiAffinityType={"enum": ["preferred", "required"]}),
         storage=_fields("size", size=SIZE, storageClass=TEXT),
         walStorage=_fields("size", size=SIZE, storageClass=TEXT),
         resources=ANY,
         monitoring=_fields(enablePodMonitor=YES_NO),
+    ),
+    ("postgresql.cnpg.io/v1", "ScheduledBackup"): _fields(
+        *("schedule", "cluster"),
+        # of six parts: seconds come first
+        schedule={"type": "string", "pattern": r"^(\S+ ){5}\S+$"},
+        cluster=NAMED,
+        method={"enum": ["plugin", "volumeSnapshot"]},
+        pluginConfiguration=_fields("name", name=TEXT, parameters=TEXTS),
+    ),
+    ("barmancloud.cnpg.io/v1", "ObjectStore"): _fields(
+        "configuration",
+        configuration=_fields(
+            "destinationPath",
+            destinationPath=TEXT,
+            endpointURL=TEXT,
+            s3Credentials=_fields(accessKeyId=SECRET_KEY, secretAccessKey=SECRET_KEY),
+        ),
+        retentionPolicy=TEXT,
     ),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from tests.e2e.system import ROOT
@@ -209,6 +210,42 @@ def test_services_are_asked_only_by_those_who_have_their_address() -> None:
         asked = {other for other, rules in allowed().items() if any(who == name for who, _ in rules)}
         assert targets == asked, name
         assert targets == reachable(name) & set(SERVICES), name
+
+
+def test_the_way_in_is_the_one_that_the_site_names() -> None:
+    folder = K8S / "overlays" / "prod"
+    site = yaml.safe_load((folder / "site.yaml").read_text("utf-8"))["data"]
+    overlaid = yaml.safe_load((folder / "kustomization.yaml").read_text("utf-8"))["replacements"]
+    [replaced] = [each["targets"] for each in overlaid if each["source"]["fieldPath"] == "data.ingress"]
+    assert replaced == [
+        {
+            "select": {"kind": "AuthorizationPolicy", "name": "gateway"},
+            "fieldPaths": ["spec.rules.0.from.0.source.principals.0"],
+        }
+    ]
+    [gateway] = [
+        each for each in of_kind(overlay("prod"), "AuthorizationPolicy") if each["metadata"]["name"] == "gateway"
+    ]
+    assert gateway["spec"]["rules"] == [{"from": [{"source": {"principals": [site["ingress"]]}}]}]
+
+
+def test_every_proxy_begins_before_what_it_stands_before() -> None:
+    for each in of_kind(overlay("prod"), "Deployment"):
+        assert pod_of(each)["metadata"]["annotations"]["sidecar.istio.io/nativeSidecar"] == "true", name_of(each)
+
+
+def test_traces_may_leave_for_their_collector_wherever_it_is() -> None:
+    site = yaml.safe_load((K8S / "overlays" / "prod" / "site.yaml").read_text("utf-8"))["data"]
+    mesh = yaml.safe_load((ROOT / "istio" / "mesh-config.yaml").read_text("utf-8"))["meshConfig"]
+    [collector] = [each["opentelemetry"] for each in mesh["extensionProviders"] if "opentelemetry" in each]
+    assert collector["service"].split(".")[1:] == [site["traces"], "svc", "cluster", "local"]
+    [policy] = [
+        each["spec"] for each in of_kind(overlay("prod"), "NetworkPolicy") if each["metadata"]["name"] == "traces"
+    ]
+    place = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": site["traces"]}}}
+    assert policy["egress"] == [{"to": [place], "ports": [{"port": collector["port"]}]}]
+    for each in of_kind(overlay("prod"), "Deployment"):
+        assert selects(policy["podSelector"]["matchLabels"], pod_of(each)["metadata"]["labels"]), name_of(each)
 
 
 def environment(deployment: Object, where: str = "prod") -> Mapping[str, str]:

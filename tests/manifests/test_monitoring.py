@@ -36,7 +36,7 @@ OF_THE_TARGET = {"namespace", "pod", "container", "job", "instance"}
 
 ISTIO = {
     *("reporter", "source_workload", "destination_service_name", "destination_service_namespace"),
-    *("response_code", "response_flags"),
+    *("response_code", "response_flags", "grpc_response_status"),
 }
 OF_OTHERS = {
     # kube-state-metrics

@@ -213,6 +213,17 @@ def test_every_image_of_production_has_a_tag() -> None:
             assert re.search(r":[0-9][\w.-]*$", container["image"]), (name_of(each), container["image"])
 
 
+def test_the_broker_keeps_the_settings_of_its_image_and_has_a_place_for_its_logs() -> None:
+    [broker] = [each for each in workloads("dev") if each["metadata"]["name"] == "rabbitmq"]
+    [container] = containers(broker)
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert "/etc/rabbitmq/conf.d" not in mounts
+    [user] = [path for path in mounts if path.startswith("/etc/rabbitmq/")]
+    assert re.fullmatch(r"/etc/rabbitmq/conf\.d/9\d-[\w-]+\.conf", user)
+    assert user.endswith(mounts[user]["subPath"])
+    assert not mounts["/var/log/rabbitmq"].get("readOnly")
+
+
 @pytest.mark.parametrize("where", OVERLAYS)
 def test_nothing_comes_in_or_goes_out_by_default(where: str) -> None:
     [nothing] = [

@@ -27,6 +27,27 @@ def wanted() -> list[str]:
     return found
 
 
+def kept(monitor: str, *labels: str) -> bool:
+    """Whether Prometheus keeps a figure that it reads of these proxies."""
+    monitors = YAML_FILES.load_all((MONITORING / "proxies.yaml").read_text("utf-8"))
+    [spec] = [each["spec"] for each in monitors if each["metadata"]["name"] == monitor]
+    [endpoint] = spec["podMetricsEndpoints"]
+    [rule] = endpoint["metricRelabelings"]
+    assert (rule["action"], len(rule["sourceLabels"])) == ("keep", len(labels))
+    return bool(re.fullmatch(rule["regex"], ";".join(labels)))
+
+
+def test_prometheus_keeps_what_is_asked_of_it() -> None:
+    asked = set().union(*(spoken(text).metrics for _, text in expressions()))
+    of_proxies = {metric for metric in asked if metric.startswith(("istio_", "envoy_"))}
+    assert of_proxies
+    assert all(kept("tabling-proxies", metric) for metric in of_proxies)
+    # the ingress gateway alone tells of requests to our gateway; it may serve others, too
+    of_requests = {metric for metric in of_proxies if metric.startswith("istio_")}
+    assert all(kept("tabling-ingress", metric, "tabling") for metric in of_requests)
+    assert not any(kept("tabling-ingress", metric, "elsewhere") for metric in of_requests)
+
+
 def configuration(port: int) -> dict[str, Any]:
     """A proxy with one cluster, named and shown as Istio does: its name ends with a semicolon among the figures."""
     return {
