@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from services.chassis.crash import crash_point
 from services.chassis.database import Database
-from services.chassis.kernel import DeadlineExceeded, DomainError, StorageBusy, StorageFull, TooBusy
+from services.chassis.kernel import Conflict, DeadlineExceeded, DomainError, StorageBusy, StorageFull, TooBusy
 from services.chassis.pace import Pace
 from services.chassis.telemetry import Telemetry
 from services.chassis.tracing import Span, cause
@@ -214,6 +214,9 @@ class GroupCommit(Generic[U]):
             unit.outbox.cause = work.span.traceparent if work.span else ""
             try:
                 flush.outcomes.append(work.run(unit))
+            except Conflict:
+                # whoever comes upon it, what others changed may be another member's: all is done again
+                raise
             except DomainError as error:
                 if alone or unit.changes.count != before:
                     raise

@@ -57,13 +57,19 @@ async def check(service: str, address: str, database: Database) -> None:
             break
         except StorageBusy as error:
             if tries % 10 == 0:
-                log.warning("waiting for the database", service=service, error=error.reason)
+                log.warning("waiting for the database", service=service, error=_why(error))
             await asyncio.sleep(0.5)
     if present is None or present < newest(service):
         raise DatabaseUnusable(
             f"the database {shown(address)} is at revision {present}, wanted is {newest(service)}: "
             f"type `python -m services.operations migrate {service}`"
         )
+
+
+def _why(error: StorageBusy) -> str:
+    """What the driver said, without the statement."""
+    cause = error.__cause__
+    return str(cause.orig if isinstance(cause, DBAPIError) else cause or error.reason)
 
 
 def newest(service: str) -> str:

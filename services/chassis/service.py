@@ -156,14 +156,17 @@ class Service(Generic[U]):
     async def _serve(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             loops = [group.create_task(loop()) for loop in self._loops()]
+            # apart: a database that is away is waited for without end
+            starting = group.create_task(self._start())
             stopping = asyncio.ensure_future(stop.wait())
             try:
-                await self._start()
                 await asyncio.wait([stopping, *loops], return_when=asyncio.FIRST_COMPLETED)
                 if not stop.is_set():
                     raise RuntimeError("a loop ended by itself")
             finally:
                 stopping.cancel()
+                starting.cancel()
+                await asyncio.wait([starting])
                 await self._stop()
                 for loop in loops:
                     loop.cancel()

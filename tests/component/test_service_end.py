@@ -8,18 +8,26 @@ from typing import Any
 import grpc
 import pytest
 
+from services.chassis.addresses import free_port
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.clock import SystemClock
 from services.chassis.grpc_server import AddressInUse
 from services.chassis.running import causes
 from services.chassis.service import Frame, Parts, Service, ServiceFailed
 from services.chassis.settings import from_environment
+from services.chassis.testing import eventually
 from services.seat.adapters.tables import metadata
 from services.seat.adapters.unit_of_work import SeatUnit
 
 
-def service(folder: Path, *loops: Callable[[], Coroutine[Any, Any, None]], listen: str = "127.0.0.1:0") -> Service[Any]:
-    settings = from_environment("seat", {"TABLING_DATA": str(folder), "TABLING_LISTEN": listen})
+def service(
+    folder: Path,
+    *loops: Callable[[], Coroutine[Any, Any, None]],
+    listen: str = "127.0.0.1:0",
+    database: str = "",
+) -> Service[Any]:
+    given = {"TABLING_DATABASE": database} if database else {}
+    settings = from_environment("seat", {"TABLING_DATA": str(folder), "TABLING_LISTEN": listen, **given})
     return Service(Frame(settings, SystemClock(), metadata, SeatUnit), MemoryBus(), Parts(loops=loops))
 
 
@@ -33,6 +41,18 @@ async def test_it_ends_when_it_is_told_to(tmp_path: Path) -> None:
     stop.set()
     async with asyncio.timeout(5):
         await running
+
+
+async def test_it_ends_when_it_is_told_to_while_it_waits_for_its_database(tmp_path: Path) -> None:
+    stop, address = asyncio.Event(), f"postgresql://nobody@127.0.0.1:{free_port()}/seat"
+    seat = service(tmp_path, for_ever, database=address)
+    running = asyncio.create_task(seat.run(stop))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{await eventually(lambda: seat.grpc.port)}") as channel:
+        await asyncio.wait_for(channel.channel_ready(), 5)
+    stop.set()
+    async with asyncio.timeout(5):
+        await running
+    assert not seat.started.is_set()
 
 
 async def test_a_loop_that_crashes_ends_it_and_is_told_with_its_name(tmp_path: Path) -> None:

@@ -33,17 +33,17 @@ POSTGRESQL = {
     "55P03": Trouble.CONFLICT,  # lock_not_available
     "23505": Trouble.CONFLICT,  # unique_violation: somebody else had the same idea
     "0A000": Trouble.CONFLICT,  # a cached plan that a migration made invalid
-    "57014": Trouble.GONE,  # query_canceled, by statement_timeout
-    "57P01": Trouble.GONE,  # admin_shutdown
-    "57P02": Trouble.GONE,  # crash_shutdown
-    "57P03": Trouble.GONE,  # cannot_connect_now
-    "57P05": Trouble.GONE,  # idle_session_timeout
     "25P03": Trouble.GONE,  # idle_in_transaction_session_timeout
     "25006": Trouble.GONE,  # read_only_sql_transaction: no longer the primary
-    "53300": Trouble.GONE,  # too_many_connections
-    "28P01": Trouble.GONE,  # invalid_password: changed, and ours is not the newest yet
-    "28000": Trouble.GONE,  # invalid_authorization_specification, likewise
     "53100": Trouble.FULL,  # disk_full
+}
+POSTGRESQL_CLASSES = {
+    "08": Trouble.GONE,  # connection_exception
+    "28": Trouble.GONE,  # invalid_authorization: the password was changed, and ours is not the newest yet
+    "3D": Trouble.GONE,  # invalid_catalog_name: somebody restores it
+    "53": Trouble.GONE,  # insufficient_resources, too_many_connections
+    "57": Trouble.GONE,  # operator_intervention: shut down, or a statement that took too long
+    "58": Trouble.GONE,  # system_error
 }
 # https://mariadb.com/kb/en/mariadb-error-code-reference/
 MARIADB = {
@@ -54,8 +54,14 @@ MARIADB = {
     1040: Trouble.GONE,  # too many connections
     1203: Trouble.GONE,  # too many connections of this user
     1226: Trouble.GONE,  # this user has used up what it may
+    1037: Trouble.GONE,
+    1041: Trouble.GONE,
+    1135: Trouble.GONE,  # out of memory, or of threads
     1045: Trouble.GONE,  # access denied: the password was changed, and ours is not the newest yet
     1047: Trouble.GONE,  # a node of Galera that is not part of the majority, or not yet
+    1049: Trouble.GONE,  # unknown database: somebody restores it
+    1129: Trouble.GONE,  # host is blocked
+    1317: Trouble.GONE,  # query was killed
     1053: Trouble.GONE,  # shutdown in progress
     1152: Trouble.GONE,  # aborted connection
     1158: Trouble.GONE,
@@ -95,7 +101,7 @@ def trouble(error: BaseException) -> Trouble:
         return MARIADB.get(arguments[0], Trouble.MISTAKE) if arguments else Trouble.GONE
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str):
-        return POSTGRESQL.get(state, Trouble.GONE if state.startswith("08") else Trouble.MISTAKE)
+        return POSTGRESQL.get(state) or POSTGRESQL_CLASSES.get(state[:2], Trouble.MISTAKE)
     return _without_state(error, module)
 
 

@@ -1,5 +1,6 @@
 """What can be done about an error of a database's driver."""
 
+import asyncmy.errors
 import asyncpg
 import pytest
 
@@ -11,6 +12,12 @@ GONE = [
     # the server said why it ends the connection, and has not ended it yet
     asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
     asyncpg.CrashShutdownError("terminating connection because of crash of another server process"),
+    asyncpg.QueryCanceledError("canceling statement due to statement timeout"),
+    asyncpg.OutOfMemoryError("out of memory"),
+    asyncpg.InvalidPasswordError("password authentication failed"),
+    asyncpg.InvalidCatalogNameError("database does not exist"),
+    asyncmy.errors.OperationalError(1129, "Host is blocked because of many connection errors"),
+    asyncmy.errors.OperationalError(1317, "Query execution was interrupted"),
 ]
 OURS = [
     asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
