@@ -22,24 +22,34 @@ KEEP_REQUESTS = timedelta(days=2)
 EVERY_SECONDS = 600.0
 ROWS_AT_ONCE = 1000
 
+PAUSE_SECONDS = 0.5
+"""While more is left, others have the database to themselves for so long in between."""
+
 
 async def prune_forever(lane: GroupCommit[Any], clock: Clock) -> None:
-    """Delete old inbox ids and old answers until cancelled."""
+    """Delete all old inbox ids and old answers every now and then, until cancelled."""
     while True:
+        more = False
         try:
-            await lane.run(_prune, bounded=False)
+            more = await lane.run(_prune, bounded=False)
         except DomainError as error:
             log.warning("nothing pruned", error=error.reason)
-        await clock.sleep_until(clock.now() + timedelta(seconds=EVERY_SECONDS))
-        await asyncio.sleep(0)
+        if more:
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            await clock.sleep_until(clock.now() + timedelta(seconds=EVERY_SECONDS))
+            await asyncio.sleep(0)
 
 
-def _prune(uow: UnitOfWork) -> None:
+def _prune(uow: UnitOfWork) -> bool:
+    """True when there may be more."""
     inbox, requests = uow.table("inbox"), uow.table("requests")
-    _delete_some(uow, inbox, inbox.c.applied_at < uow.now - KEEP_INBOX)
-    _delete_some(uow, requests, requests.c.created_at < uow.now - KEEP_REQUESTS)
+    ids = _delete_some(uow, inbox, inbox.c.applied_at < uow.now - KEEP_INBOX)
+    answers = _delete_some(uow, requests, requests.c.created_at < uow.now - KEEP_REQUESTS)
+    return max(ids, answers) == ROWS_AT_ONCE
 
 
-def _delete_some(uow: UnitOfWork, table: Table, old: ColumnElement[bool]) -> None:
-    some = uow.connection.execute(select(table.c.id).where(old).limit(ROWS_AT_ONCE)).scalars().all()
-    delete_keys(uow.connection, table, some)
+def _delete_some(uow: UnitOfWork, table: Table, old: ColumnElement[bool]) -> int:
+    # each of several processes takes others
+    statement = select(table.c.id).where(old).limit(ROWS_AT_ONCE).with_for_update(skip_locked=True)
+    return delete_keys(uow.connection, table, uow.connection.execute(statement).scalars().all())

@@ -59,7 +59,7 @@ class Announcer:
             await self._send(LIVE, service, Packet(body.encode(), Basic.Properties(app_id=self.name)))
             self._dropping = False
         except (BusUnusable, Refused) as error:
-            # the others look again at everything once they are connected anew
+            # nobody tells it again: whoever follows something looks at it now and then, told or not
             if not self._dropping:
                 log.info("not announced", service=service, error=str(error))
             self._dropping = True

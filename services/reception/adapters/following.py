@@ -3,12 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from services.chassis.desk import Desk
 from services.chassis.kernel import DomainError
 from services.chassis.logs import get_logger
-from services.chassis.signals import Signals, wait_for
+from services.chassis.signals import Signals
 from services.reception.adapters import queries
 from services.reception.adapters.line_view import LineView, News
 from services.reception.adapters.refresh import Refresh
@@ -65,10 +65,19 @@ class Following:
             self._wake.set()
 
     def is_doubted(self, store_id: str) -> bool:
-        """Whether a line that the view knows was changed since by another process; asked by who then looks at it."""
-        doubted = store_id in self._doubted
-        self._doubted.discard(store_id)
-        return doubted
+        """Whether a line that the view knows was changed since by another process."""
+        return store_id in self._doubted
+
+    async def bring_up(self, store_ids: Set[str]) -> None:
+        """Bring the view of these lines up to now; those in doubt stay so when they cannot be read."""
+        doubted = self._doubted & store_ids
+        # what is heard from here on is doubted anew
+        self._doubted -= doubted
+        try:
+            await self._refresh.of(store_ids)
+        except BaseException:
+            self._doubted |= doubted
+            raise
 
     def latest(self, reception_id: str) -> Reception | None:
         """What was last committed of a followed reception, None when nothing was since it is followed."""
@@ -93,23 +102,28 @@ class Following:
 
     async def serve(self) -> None:
         """Look after what other processes change, until cancelled."""
+        look_at = self._next_look_at()
         while True:
-            if self._look_seconds is None:
-                await self._wake.wait()
-                self._wake.clear()
-            elif not await wait_for(self._wake, self._look_seconds):
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(look_at):
+                    await self._wake.wait()
+            self._wake.clear()
+            if look_at is not None and _now() >= look_at:
                 self.heard(self._followed.keys())
+                look_at = self._next_look_at()
             try:
                 await self._look()
             except DomainError as error:
                 log.warning("followed lines not read", stores=len(self._followed), error=error.reason)
             await asyncio.sleep(PACE_SECONDS)
 
+    def _next_look_at(self) -> float | None:
+        return None if self._look_seconds is None else _now() + self._look_seconds
+
     async def _look(self) -> None:
         stores = self._doubted & self._followed.keys()
         if stores:
-            self._doubted -= stores
-            await self._refresh.of(stores)
+            await self.bring_up(stores)
         outdated, self._outdated = self._outdated, set()
         moved, self._moved = self._moved, set()
         try:
@@ -141,6 +155,10 @@ class Following:
     def _tell(self, reception_ids: Iterable[str], moved: Iterable[str]) -> None:
         self._signals.send(map(_reception_topic, reception_ids))
         self._signals.send(map(_line_topic, moved))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _line_topic(store_id: str) -> str:

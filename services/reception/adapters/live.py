@@ -33,7 +33,7 @@ class Live:
     async def line(self, store_id: str) -> Line | None:
         """A store's line, not to be changed; where another process has just changed it, maybe as it was before."""
         if self._following.is_doubted(store_id) or self._view.line(store_id) is None:
-            await self._refresh.of((store_id,))
+            await self._following.bring_up({store_id})
         return self._view.line(store_id)
 
     def order(self, store_id: str) -> LineOrder:
