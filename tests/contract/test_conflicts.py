@@ -41,7 +41,7 @@ async def test_what_was_changed_elsewhere_is_done_again_even_if_another_member_o
 
     async with counting_on(ServerDatabase(parse(address))) as running:
         await running.lane.run(lambda uow: add_to("a", uow))
-        answers = await asyncio.gather(running.lane.run(add_without_a_lock), running.lane.run(look_at_everything))
-        assert answers == [6, 1]
+        one, other = await asyncio.gather(running.lane.run(add_without_a_lock), running.lane.run(look_at_everything))
+        assert (one, other) == (6, 1)
         assert await running.counts() == {"a": 6, "b": 1}
     await others.close()
