@@ -47,7 +47,11 @@ class Desk(Generic[U]):
 
     async def look(self, query: Callable[[Connection], T]) -> T:
         """Run a query of one statement, or of several that need not fit together."""
-        return await self._database.look(query)
+        return await self._database.look_in_turn(query)
+
+    async def scan(self, query: Callable[[Connection], T]) -> T:
+        """Run a query that looks at many rows, in a read-only transaction."""
+        return await self._database.scan(query)
 
     async def mutate(self, request: Any, answer: type[M], work: Callable[[U], M], needs: Needs | None = None) -> M:
         """Run `work` once per `request.request_id` and return its answer after the commit.

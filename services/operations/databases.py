@@ -85,6 +85,9 @@ class _Patient:
     async def look(self, work: Callable[[Connection], T]) -> T:
         return await _persist(lambda: self._database.look(work))
 
+    async def look_in_turn(self, work: Callable[[Connection], T]) -> T:
+        return await _persist(lambda: self._database.look_in_turn(work))
+
     async def scan(self, work: Callable[[Connection], T]) -> T:
         return await _persist(lambda: self._database.scan(work))
 

@@ -30,10 +30,19 @@ class Database(Protocol):
         """
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run a short `work`, by key or a page at most, in one read-only transaction with a consistent view."""
+        """Run a short `work`, by key or a page at most, in one read-only transaction with a consistent view.
+
+        Reads take turns; they never take the last connections. Raises `StorageBusy` when the turn does not come.
+        """
 
     async def look(self, work: Callable[[Connection], T]) -> T:
-        """Like `read`, with nothing around it: each statement sees what is committed when it runs."""
+        """Like `read`, with nothing around it: each statement sees what is committed when it runs.
+
+        For what a service asks for itself, a few at a time: it does not wait for callers' reads.
+        """
+
+    async def look_in_turn(self, work: Callable[[Connection], T]) -> T:
+        """Like `look`, for callers, however many there are: takes turns with their other reads."""
 
     async def scan(self, work: Callable[[Connection], T]) -> T:
         """Like `read`, for work that looks at many rows."""

@@ -5,6 +5,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from services.chassis.database.drivers import DRIVERS
 from services.chassis.database.troubles import Trouble, trouble
+from services.chassis.database.turns import Turns
 from services.chassis.kernel import OutcomeUnknown, StorageBusy, StorageFull
 from services.chassis.logs import get_logger
 
@@ -26,6 +28,9 @@ CONFLICTS = 12
 """Times that others may be in the way before somebody is told."""
 
 RESTED_SECONDS = 1.0
+
+NOT_FOR_READS = 3
+"""Connections that callers' reads leave to the group commit and to what the service looks at for itself."""
 
 ASKING_SECONDS = 10.0
 """How long it is tried to find out whether a commit was made."""
@@ -44,6 +49,7 @@ class _Attempt(Generic[T]):
 
     begin: tuple[str, ...]
     work: Callable[[Connection], T]
+    in_turn: bool = False
     result: T | None = None
     committing: bool = False
 
@@ -54,7 +60,8 @@ class ServerDatabase:
     Serialization failures, deadlocks and lost connections are tried again for `patience_seconds`; a statement, a
     lock or a whole transaction that takes longer than `longest_seconds` counts as lost. Connections that
     have rested are asked whether they are alive before they are used. `newest` tells for each new connection where to
-    connect, and as whom.
+    connect, and as whom. Callers' reads take turns on some of the connections, and are refused when their turn does
+    not come within `longest_seconds`.
     """
 
     shared = True
@@ -76,6 +83,7 @@ class ServerDatabase:
             _connect_as(self._engine, newest)
         self._patience_seconds = patience_seconds
         self._longest_seconds = longest_seconds
+        self._turns = Turns(max(1, connections - NOT_FOR_READS), longest_seconds)
         name = self._engine.dialect.name
         self._driver = DRIVERS[name]
         self._begin_writing, self._begin_reading = BEGIN_WRITING[name], BEGIN_READING[name]
@@ -87,13 +95,16 @@ class ServerDatabase:
         return await self._persist(self._begin_writing, work, took_effect, self._longest_seconds)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._persist(self._begin_reading, work, None, self._longest_seconds)
+        return await self._persist(self._begin_reading, work, None, self._longest_seconds, in_turn=True)
 
     async def look(self, work: Callable[[Connection], T]) -> T:
         return await self._persist((), work, None, self._longest_seconds)
 
+    async def look_in_turn(self, work: Callable[[Connection], T]) -> T:
+        return await self._persist((), work, None, self._longest_seconds, in_turn=True)
+
     async def scan(self, work: Callable[[Connection], T]) -> T:
-        return await self._persist(self._begin_scanning, work, None, 2 * self._longest_seconds)
+        return await self._persist(self._begin_scanning, work, None, 2 * self._longest_seconds, in_turn=True)
 
     async def close(self) -> None:
         await greenlet_spawn(self._engine.dispose)
@@ -104,10 +115,12 @@ class ServerDatabase:
         work: Callable[[Connection], T],
         took_effect: Callable[[Connection, T], bool] | None,
         seconds: float,
+        *,
+        in_turn: bool = False,
     ) -> T:
         limit = time.monotonic() + self._patience_seconds
         for tries in itertools.count(1):
-            attempt = _Attempt(begin, work)
+            attempt = _Attempt(begin, work, in_turn)
             try:
                 return await self._try(attempt, seconds)
             except Exception as error:
@@ -132,7 +145,7 @@ class ServerDatabase:
             raise StorageBusy("the database cannot be used right now") from error
 
     async def _try(self, attempt: _Attempt[T], seconds: float) -> T:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds), self._turns.one() if attempt.in_turn else nullcontext():
             return await greenlet_spawn(self._connected, self._transact, attempt)
 
     def _connected(self, run: Callable[[Connection, _Attempt[T]], T], attempt: _Attempt[T]) -> T:

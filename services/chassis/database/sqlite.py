@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Transaction, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from services.chassis.database.maths import can_reckon, teach
 from services.chassis.kernel import StorageBusy, StorageFull
 
 T = TypeVar("T")
@@ -57,6 +58,9 @@ class SqliteDatabase:
         return self._read("read", work)
 
     async def look(self, work: Callable[[Connection], T]) -> T:
+        return await self.read(work)
+
+    async def look_in_turn(self, work: Callable[[Connection], T]) -> T:
         return await self.read(work)
 
     async def scan(self, work: Callable[[Connection], T]) -> T:
@@ -128,6 +132,8 @@ def sqlite_engine(path: Path | str, *, begin: str = "BEGIN", busy_timeout_ms: in
             "foreign_keys=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        if not can_reckon(connection):
+            teach(connection)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -6,33 +6,33 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import Connection, Row, and_, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from services.chassis.fields import duration
-from services.dashboard.adapters.tables import availabilities, lines, orders, receptions, stores, tables
+from services.dashboard.adapters.searches import (
+    LARGEST_FREE_CAPACITY,
+    PACE_SECONDS,
+    PARTIES_WAITING,
+    SEATS_REMAINING,
+    STORES,
+    find,
+)
+from services.dashboard.adapters.tables import orders, receptions, stores, tables
 from services.dashboard.application import opening
 from services.dashboard.application.board import CALLED, LINE, PART_OF_STATE, SEATED, order_state
-from services.dashboard.application.estimates import DEFAULT_PACE_SECONDS, estimated_wait_seconds
+from services.dashboard.application.estimates import estimated_wait_seconds
 from services.dashboard.application.figures import Visit, figures, mean, p90
-from services.dashboard.application.search import Candidate, Search, latitudes
 from tabling.dashboard.v1.store_view_pb2 import BoardEntry, DayFigures, HourFigures, StoreBoard, StoreView
 from tabling.management.v1.order_pb2 import Order
 from tabling.management.v1.store_pb2 import LatLng, OpeningHours, Store
 from tabling.reception.v1.reception_pb2 import Reception
 from tabling.seat.v1.table_pb2 import Table
 
+__all__ = ("board", "day_figures", "find", "views")
+
 LINE_SHOWN = 10_000
 """Most parties of a line on one board, so that the board of the largest line still is one message."""
 
-_FREE_AND_LINE = (
-    func.coalesce(availabilities.c.seats_remaining, 0).label("seats_remaining"),
-    func.coalesce(availabilities.c.largest_free_capacity, 0).label("largest_free_capacity"),
-    func.coalesce(lines.c.parties_waiting, 0).label("parties_waiting"),
-    func.coalesce(lines.c.pace_seconds, DEFAULT_PACE_SECONDS).label("pace_seconds"),
-)
-_STORES = stores.outerjoin(availabilities, availabilities.c.id == stores.c.id).outerjoin(
-    lines, lines.c.id == stores.c.id
-)
 # Neither a line nor an availability tells a time, and the time at which its event came would differ after a
 # rebuild. But both change with a reception, whose times are told: the newest of them stands for all three.
 _RECEPTION_CHANGE = (
@@ -42,20 +42,10 @@ _RECEPTION_CHANGE = (
     .label("reception_change_micros")
 )
 _VIEWS = (
-    select(stores, *_FREE_AND_LINE, _RECEPTION_CHANGE)
-    .select_from(_STORES)
+    select(stores, SEATS_REMAINING, LARGEST_FREE_CAPACITY, PARTIES_WAITING, PACE_SECONDS, _RECEPTION_CHANGE)
+    .select_from(STORES)
     .where(stores.c.id.in_(bindparam("stores", expanding=True)))
 )
-_CANDIDATES = select(
-    stores.c.id,
-    stores.c.name_key,
-    stores.c.latitude,
-    stores.c.longitude,
-    stores.c.state,
-    stores.c.time_zone,
-    stores.c.opening_hours,
-    *_FREE_AND_LINE,
-).select_from(_STORES)
 _ENTRIES = (
     select(receptions, orders.c.accepted)
     .select_from(receptions.outerjoin(orders, orders.c.id == receptions.c.id))
@@ -85,21 +75,6 @@ _VISITS = select(
 def views(connection: Connection, stores: Collection[str]) -> dict[str, StoreView]:
     """The views of those stores that are known."""
     return {row.id: _view(row) for row in connection.execute(_VIEWS, {"stores": list(stores)})}
-
-
-def candidates(connection: Connection, search: Search) -> list[Candidate]:
-    """The stores that match in text, category, state, free seats and, roughly, latitude."""
-    columns = stores.c
-    wanted = [columns.search_text.contains(word, autoescape=True) for word in search.words]
-    if search.category:
-        wanted.append(columns.category_key == search.category)
-    if search.open_now:
-        wanted.append(columns.state == "OPEN")
-    if search.party_size:
-        wanted.append(availabilities.c.largest_free_capacity >= search.party_size)
-    if (between := latitudes(search)) is not None:
-        wanted.append(columns.latitude.between(*between))
-    return [Candidate(*row) for row in connection.execute(_CANDIDATES.where(and_(True, *wanted)))]
 
 
 def board(connection: Connection, store: str) -> StoreBoard | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -11,7 +11,7 @@ from services.chassis.kernel import NotFound, invalid
 from services.chassis.paging import page_position, page_size, page_token
 from services.chassis.service import Frame
 from services.chassis.signals import wait_for
-from services.dashboard.application.search import Candidate, Found, Key, Search, find
+from services.dashboard.application.search import Found, Key, Search, Sort, is_key
 from services.dashboard.entrypoints import fields
 from services.dashboard.entrypoints.views import SharedViews
 from tabling.dashboard.v1.dashboard_service_pb2 import (
@@ -38,8 +38,10 @@ class Queries(Protocol):
     def views(self, connection: Connection, stores: Collection[str]) -> Mapping[str, StoreView]:
         """The views of those stores that are known."""
 
-    def candidates(self, connection: Connection, search: Search) -> list[Candidate]:
-        """The stores that match by what the tables can tell."""
+    def find(
+        self, connection: Connection, search: Search, now: datetime, after: Key | None, most: int
+    ) -> Sequence[Found]:
+        """The first stores that match, in order, after a place in it; at most so many."""
 
     def board(self, connection: Connection, store: str) -> StoreBoard | None:
         """A store's board; None when the store is not known."""
@@ -61,17 +63,17 @@ class DashboardServicer(DashboardServiceServicer):
 
     async def SearchStores(self, request: SearchStoresRequest, context: Any) -> SearchStoresResponse:
         search, size = fields.search(request), page_size(request.page_size)
-        after, now = page_position(request, request.page_token), self._clock.now()
+        after, now = _place(search.sort, page_position(request, request.page_token)), self._clock.now()
 
         def page(connection: Connection) -> SearchStoresResponse:
-            found = _after(find(search, self._queries.candidates(connection, search), now), after)
+            found = self._queries.find(connection, search, now, after, size + 1)
             views = self._queries.views(connection, [store.id for store in found[:size]])
             for store in found[:size]:
                 views[store.id].distance_meters = store.distance_meters
             token = page_token(request, list(found[size - 1].key)) if len(found) > size else ""
             return SearchStoresResponse(store_views=[views[store.id] for store in found[:size]], next_page_token=token)
 
-        return await self._desk.read(page)
+        return await self._desk.scan(page)
 
     async def GetStoreView(self, request: GetStoreViewRequest, context: Any) -> StoreView:
         return await self._view(request.name)
@@ -112,10 +114,9 @@ def _known(found: T | None, name: str) -> T:
     return found
 
 
-def _after(found: Sequence[Found], position: list[Any] | None) -> Sequence[Found]:
-    if position is None or not found:
-        return found
-    key: Key = tuple(position)
-    if list(map(type, key)) != list(map(type, found[0].key)):
+def _place(sort: Sort, position: list[Any] | None) -> Key | None:
+    if position is None:
+        return None
+    if not is_key(sort, position):
         raise invalid("page_token", "is not a token of this list")
-    return [store for store in found if store.key > key]
+    return tuple(position)

@@ -32,7 +32,7 @@ class SqlQueries:
 
     async def get_notice(self, notice_id: str) -> notice_pb2.Notice:
         """One notice. Raises `NotFound`."""
-        return await self._database.look(lambda connection: get_notice(connection, notice_id))
+        return await self._database.look_in_turn(lambda connection: get_notice(connection, notice_id))
 
     async def list_notices(
         self,

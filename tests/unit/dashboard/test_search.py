@@ -1,55 +1,31 @@
-"""Rules of the store search."""
+"""What a store search asks for, and the plain search that every database's answers are compared with."""
 
 import math
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dashboard.application.search import (
-    Candidate,
-    Point,
-    Search,
-    Sort,
-    distance_meters,
-    find,
-    fold,
-    latitudes,
-)
+from services.dashboard.application.search import Point, Search, Sort, fold, is_key, latitudes
+from tests.plain_search import Shop, distance_meters, plain_search
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
 points = st.builds(Point, st.floats(-90, 90), st.floats(-180, 180))
-
-
-def candidate(
-    id_: str = "s1",
-    *,
-    at: Point | None = None,
-    state: str = "OPEN",
-    waiting: int = 0,
-    free: int = 0,
-    hours: str = "",
-    name: str = "a",
-) -> Candidate:
-    return Candidate(
-        id_, name, at and at.latitude, at and at.longitude, state, "Asia/Seoul", hours, free, free, waiting, 300
-    )
-
-
-candidates = st.lists(
+shops = st.lists(
     st.builds(
-        candidate,
+        Shop,
         st.text("abc123", min_size=1, max_size=4),
+        name=st.sampled_from("ab"),
         at=st.none() | points,
         state=st.sampled_from(["OPEN", "PAUSED", "CLOSED"]),
         waiting=st.integers(0, 3),
-        free=st.integers(0, 3),
-        name=st.sampled_from("ab"),
+        largest=st.integers(0, 3),
     ),
     max_size=12,
-    unique_by=lambda c: c.id,
+    unique_by=lambda shop: shop.id,
 )
 
 
@@ -72,31 +48,41 @@ def test_no_store_within_the_radius_is_left_out_by_its_latitude(near: Point, sto
         assert between[0] <= store.latitude <= between[1]
 
 
-@given(candidates, st.sampled_from(Sort), points)
-def test_each_store_that_matches_is_found_once_in_a_total_order(
-    stores: list[Candidate], sort: Sort, near: Point
-) -> None:
-    found = find(Search(sort, near=near), stores, NOW)
-    assert sorted(store.id for store in found) == sorted(store.id for store in stores)
-    keys = [store.key for store in found]
-    assert all(one < other for one, other in pairwise(keys))
+@given(shops, st.sampled_from(Sort), points)
+def test_without_a_condition_each_store_is_found_once(there: list[Shop], sort: Sort, near: Point) -> None:
+    found = plain_search(Search(sort, near=near), there, NOW)
+    assert sorted(id_ for id_, _ in found) == sorted(shop.id for shop in there)
 
 
-@given(candidates, points, st.integers(1, 20_000_000))
-def test_a_radius_leaves_exactly_the_stores_within_it(stores: list[Candidate], near: Point, radius: int) -> None:
-    found = {store.id for store in find(Search(Sort.DISTANCE, near=near, radius_meters=radius), stores, NOW)}
-    for store in stores:
-        within = (
-            store.latitude is not None
-            and store.longitude is not None
-            and distance_meters(near, Point(store.latitude, store.longitude)) <= radius
-        )
-        assert (store.id in found) == within
+@given(shops, points)
+def test_the_nearest_comes_first_and_a_store_at_no_place_last(there: list[Shop], near: Point) -> None:
+    placed = {shop.id for shop in there if shop.at}
+    found = plain_search(Search(Sort.DISTANCE, near=near), there, NOW)
+    for (one, meters), (other, other_meters) in pairwise(found):
+        assert (one not in placed, meters) <= (other not in placed, other_meters)
 
 
 def test_a_store_that_nobody_can_join_is_never_the_one_with_the_shortest_wait() -> None:
-    stores = [candidate("closed", state="CLOSED", free=4), candidate("busy", waiting=9), candidate("free", free=2)]
-    assert [store.id for store in find(Search(Sort.WAIT), stores, NOW)] == ["free", "busy", "closed"]
+    there = [Shop("closed", state="CLOSED", largest=4), Shop("busy", waiting=9), Shop("free", largest=2)]
+    assert [id_ for id_, _ in plain_search(Search(Sort.WAIT), there, NOW)] == ["free", "busy", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "place"),
+    [
+        (Sort.DISTANCE, [0, 325_000, "s1"]),
+        (Sort.NAME, ["국밥", "s1"]),
+        (Sort.WAIT, [0, 2**63 - 1, "s1"]),
+        (Sort.SEATS, [-(2**63), "s1"]),
+    ],
+)
+def test_a_place_is_one_in_its_own_order_only(sort: Sort, place: list[int | str]) -> None:
+    assert is_key(sort, place)
+    assert not is_key(sort, place[1:])
+    assert not is_key(sort, [*place, "s1"])
+    assert not is_key(sort, [*place[:-1], "s\0"])
+    assert not is_key(sort, [2**63, *place[1:]])
+    assert not is_key(sort, [True, *place[1:]])
 
 
 @given(st.text())
