@@ -52,7 +52,7 @@ async def _answering(address: str) -> grpc.aio.Server:
         await asyncio.sleep(0.005)
         return b""
 
-    handler = grpc.unary_unary_rpc_method_handler(answer)
+    handler: Any = grpc.unary_unary_rpc_method_handler(answer)
     server = grpc.aio.server()
     methods = {"GetStore": handler, "OpenStore": handler}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
