@@ -41,8 +41,7 @@ def migrate(service: str, address: str) -> bool:
             return _migrate_file(service, sqlite_path(url))
         return asyncio.run(_migrate_server(service, address))
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
-        why = error.orig if isinstance(error, DBAPIError) else error
-        raise DatabaseUnusable(f"the database {shown(address)} cannot be used: {why}") from error
+        raise DatabaseUnusable(f"the database {shown(address)} cannot be used: {_said(error)}") from error
 
 
 async def check(service: str, address: str, database: Database) -> None:
@@ -57,7 +56,7 @@ async def check(service: str, address: str, database: Database) -> None:
             break
         except StorageBusy as error:
             if tries % 10 == 0:
-                log.warning("waiting for the database", service=service, error=_why(error))
+                log.warning("waiting for the database", service=service, error=_said(error.__cause__ or error))
             await asyncio.sleep(0.5)
     if present is None or present < newest(service):
         raise DatabaseUnusable(
@@ -66,10 +65,9 @@ async def check(service: str, address: str, database: Database) -> None:
         )
 
 
-def _why(error: StorageBusy) -> str:
+def _said(error: BaseException) -> str:
     """What the driver said, without the statement."""
-    cause = error.__cause__
-    return str(cause.orig if isinstance(cause, DBAPIError) else cause or error.reason)
+    return str(error.orig if isinstance(error, DBAPIError) else error)
 
 
 def newest(service: str) -> str:
