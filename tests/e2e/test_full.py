@@ -16,6 +16,7 @@ import pytest
 from services.chassis.settings import PORTS
 from services.chassis.testing import eventually
 from services.full.servers import Maria, Postgres, Rabbit
+from services.full.servers.server import is_alive
 from services.full.settings import METRICS_PORTS_ABOVE, FullSettings, Replica
 from tabling.reception.v1.reception_pb2 import Reception
 from tabling.reception.v1.reception_service_pb2 import CreateReceptionRequest, GetReceptionRequest
@@ -40,7 +41,7 @@ async def full_system(data: Path, *arguments: str, **environment: str) -> AsyncI
             yield system, story
         finally:
             everything = processes(system)
-    await eventually(lambda: not any(map(alive, everything)), seconds=30)
+    await eventually(lambda: not any(map(is_alive, everything)), seconds=30)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def processes(system: System) -> list[psutil.Process]:
     """What runs now."""
     if system.process.returncode is not None:
         return []
-    return [process for process in psutil.Process(system.process.pid).children(recursive=True) if alive(process)]
+    return [process for process in psutil.Process(system.process.pid).children(recursive=True) if is_alive(process)]
 
 
 def found(system: System, words: str) -> list[int]:
@@ -68,12 +69,6 @@ def found(system: System, words: str) -> list[int]:
 def came_back(system: System, words: str, before: int) -> bool:
     """Whether there is another process instead."""
     return len(pids := found(system, words)) == 1 and pids != [before]
-
-
-def alive(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    return False
 
 
 async def scraped(process: Replica) -> str:
@@ -115,7 +110,7 @@ async def test_parties_join_and_are_told_and_what_dies_comes_back_and_ctrl_c_end
         everything = processes(system)
         assert await system.stop() < STOP_SECONDS
         assert system.process.returncode == 0, log_of(data).read_text()
-        assert [process for process in everything if alive(process)] == []
+        assert [process for process in everything if is_alive(process)] == []
         assert "Traceback" not in log_of(data).read_text()
 
     async with full_system(data, "--no-demo") as (system, story):
@@ -123,7 +118,7 @@ async def test_parties_join_and_are_told_and_what_dies_comes_back_and_ctrl_c_end
         assert still.state == Reception.CALLED
         everything = processes(system)
         system.kill()
-        await eventually(lambda: not any(map(alive, everything)), seconds=30)
+        await eventually(lambda: not any(map(is_alive, everything)), seconds=30)
 
 
 async def test_servers_that_are_given_are_used_and_replicas_share_the_work(

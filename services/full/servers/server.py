@@ -187,12 +187,18 @@ class Server:
 
 
 def _await_end(processes: Sequence[psutil.Process], seconds: float) -> None:
-    """Return when all have ended. Those that only wait for init to take note of it have."""
+    """Return when all have ended."""
     limit = time.monotonic() + seconds
     for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < limit:
-                time.sleep(0.005)
+        while is_alive(process) and time.monotonic() < limit:
+            time.sleep(0.005)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it has not ended yet; one that only waits for its parent to take note has."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def password(folder: Path) -> str:
