@@ -4,7 +4,14 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from tests.conftest import Kind
 from tests.contract.bus_kit import Buses, MemoryBuses, RabbitBuses
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def address(request: pytest.FixtureRequest, fresh_database: Callable[[Kind], str]) -> str:
+    """An empty database of each kind."""
+    return fresh_database(request.param)
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])

@@ -1,7 +1,6 @@
 """Rows that another process changes between our reading and our writing: whoever notices, nothing of it counts."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select, update
@@ -10,13 +9,8 @@ from sqlalchemy.util import await_
 from services.chassis.database.address import parse
 from services.chassis.database.server import ServerDatabase
 from tests.component.counters import CounterUnit, add_to, counters, counting_on
-from tests.conftest import Kind
 
-
-@pytest.fixture(params=["postgresql", "mariadb"])
-def address(request: pytest.FixtureRequest, fresh_database: Callable[[Kind], str]) -> str:
-    """An empty database on each kind of server."""
-    return fresh_database(request.param)
+pytestmark = pytest.mark.parametrize("address", ["postgresql", "mariadb"], indirect=True)
 
 
 async def test_what_was_changed_elsewhere_is_done_again_even_if_another_member_of_the_batch_comes_upon_it(

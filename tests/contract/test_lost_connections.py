@@ -1,7 +1,7 @@
 """Connections to database servers that break: nothing is lost, nothing happens twice, nobody has to guess."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,14 +14,9 @@ from services.chassis.database.server import ServerDatabase
 from services.chassis.kernel import OutcomeUnknown, StorageBusy
 from services.chassis.testing import eventually
 from tests.component.counters import COUNTED, CounterUnit, Running, add_to, counting_on
-from tests.conftest import Kind
 from tests.contract.cutter import Cut, Cutter, cutter
 
-
-@pytest.fixture(params=["postgresql", "mariadb"])
-def address(request: pytest.FixtureRequest, fresh_database: Callable[[Kind], str]) -> str:
-    """An empty database on each kind of server."""
-    return fresh_database(request.param)
+pytestmark = pytest.mark.parametrize("address", ["postgresql", "mariadb"], indirect=True)
 
 
 @asynccontextmanager

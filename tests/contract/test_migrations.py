@@ -17,12 +17,6 @@ from services.chassis.settings import PORTS
 from tests.conftest import Kind
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def address(request: pytest.FixtureRequest, fresh_database: Callable[[Kind], str]) -> str:
-    """An empty database of each kind."""
-    return fresh_database(request.param)
-
-
 async def on(address: str, work: Callable[[Connection], Any]) -> Any:
     """Run something in a transaction."""
     database = open_database(address)

@@ -14,7 +14,8 @@ from services.chassis.database.server import ServerDatabase
 from services.chassis.kernel import StorageBusy
 from services.chassis.readiness import Readiness
 from services.chassis.testing import eventually
-from tests.conftest import Kind
+
+pytestmark = pytest.mark.parametrize("address", ["postgresql", "mariadb"], indirect=True)
 
 Read = Callable[[Callable[[Connection], None]], Awaitable[None]]
 """One of the ways to read for a caller."""
@@ -25,12 +26,6 @@ READS: dict[str, Callable[[Database], Read]] = {
     "scan": lambda database: database.scan,
 }
 MANY = 30
-
-
-@pytest.fixture(params=["postgresql", "mariadb"])
-def address(request: pytest.FixtureRequest, fresh_database: Callable[[Kind], str]) -> str:
-    """An empty database on each kind of server."""
-    return fresh_database(request.param)
 
 
 class Crowd:

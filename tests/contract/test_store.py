@@ -1,7 +1,7 @@
 """What every database must do for a service; the same assertions on SQLite, PostgreSQL and MariaDB."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +21,6 @@ from services.chassis.statements import rows_by_key
 from services.chassis.timers import DueTimer
 from services.chassis.writes import Writes
 from tests.component.counters import CounterUnit, Running, add_to, counting_on, message
-from tests.conftest import Kind
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -40,12 +39,6 @@ THINGS = Table(
 OTHERS = Table(
     "others", THINGS.metadata, Column("id", String(63), primary_key=True), Column("version", Integer, nullable=False)
 )
-
-
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def address(request: pytest.FixtureRequest, fresh_database: Callable[[Kind], str]) -> str:
-    """An empty database of each kind."""
-    return fresh_database(request.param)
 
 
 @asynccontextmanager
