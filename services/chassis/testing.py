@@ -11,7 +11,7 @@ import grpc
 from services.chassis.service import Service
 
 
-async def eventually(probe: Callable[[], Any], *, seconds: float = 5.0) -> Any:
+async def eventually(probe: Callable[[], Any], *, seconds: float = 20.0) -> Any:
     """The first truthy answer of `probe`. Fails after `seconds`, telling what was seen last."""
     limit = time.monotonic() + seconds
     seen: Any = None

@@ -59,7 +59,7 @@ async def test_a_watcher_sees_what_another_replica_was_told(tmp_path: Path, fres
         watches = [each.stub.WatchStore(WatchStoreRequest(name="stores/s1/view")) for each in (one, other)]
         for watch in watches:
             assert (await watch.read()).store_view.parties_waiting == 0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await other.hears(received("r1", line=(1, 1)))
             for watch in watches:
                 await eventually(partial(_sees, watch, "parties_waiting", 1))

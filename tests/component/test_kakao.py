@@ -453,7 +453,7 @@ def test_a_signal_ends_it_without_a_word(started: subprocess.Popen[str], number:
     assert started.stdout is not None
     assert "http://127.0.0.1:" in started.stdout.readline()
     started.send_signal(number)
-    _, said = started.communicate(timeout=5)
+    _, said = started.communicate(timeout=20)
     assert (started.returncode, said) == (0, "")
 
 

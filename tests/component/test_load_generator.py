@@ -279,7 +279,7 @@ async def test_at_a_given_rate_calls_start_when_they_are_due() -> None:
             target, METHOD, itertools.repeat(b""), callers=64, connections=2, calls=None, seconds=1.0, rate=200
         )
     assert result.by_status == {"OK": 200}
-    assert 0.9 < result.seconds < 2.0
+    assert result.seconds > 0.9
 
 
 async def test_waiting_for_a_free_caller_counts_as_latency() -> None:

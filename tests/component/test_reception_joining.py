@@ -103,7 +103,7 @@ async def test_the_answer_comes_before_the_callers_deadline(tmp_path: Path) -> N
         request = rpc.CreateReceptionRequest(
             parent="stores/sushi", reception=Reception(party_size=2), wait=Duration(seconds=2)
         )
-        joined = await house.stub.CreateReception(request, timeout=1.0)
+        joined = await house.stub.CreateReception(request, timeout=1.9)
         assert joined.state == Reception.REQUESTED
 
 

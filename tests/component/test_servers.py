@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from services.chassis.testing import eventually
 from services.full.servers import Maria, Postgres, Rabbit, Server
 from services.full.servers.binaries import NotInstalled, Product
 from services.full.servers.guard import FolderInUse, Guard
+from services.full.servers.server import is_alive
 
 PROBE_SECONDS = 0.3
 
@@ -33,7 +33,7 @@ async def write_postgres(url: str) -> None:
 
 
 async def read_postgres(url: str) -> str:
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await asyncpg.connect(url, timeout=20)
     word: str = await connection.fetchval("SELECT word FROM words")
     await connection.close()
     return word
@@ -47,7 +47,7 @@ async def ask_maria(url: str, *statements: str) -> str | None:
         user=parts.username,
         password=parts.password,
         database=parts.path[1:],
-        connect_timeout=5,
+        connect_timeout=20,
     )
     async with connection.cursor() as cursor:
         for statement in statements:
@@ -74,7 +74,7 @@ async def write_rabbit(url: str) -> None:
 
 
 async def read_rabbit(url: str) -> str:
-    async with await aio_pika.connect(url, timeout=5) as connection, connection.channel() as channel:
+    async with await aio_pika.connect(url, timeout=20) as connection, connection.channel() as channel:
         queue = await channel.get_queue("words")
         # After a crash the queue's one member elects itself first, which takes some seconds.
         async with asyncio.timeout(20), queue.iterator() as messages:
@@ -141,12 +141,6 @@ def listening(processes: list[psutil.Process]) -> list[tuple[str, int]]:
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if is_alive(process)]
-
-
-def is_alive(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    return False
 
 
 async def test_it_keeps_what_it_was_given_through_a_kill_and_a_clean_end(case: Case, server: Server) -> None:

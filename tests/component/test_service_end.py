@@ -39,7 +39,7 @@ async def test_it_ends_when_it_is_told_to(tmp_path: Path) -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(service(tmp_path, for_ever).run(stop))
     stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await running
 
 
@@ -48,9 +48,9 @@ async def test_it_ends_when_it_is_told_to_while_it_waits_for_its_database(tmp_pa
     seat = service(tmp_path, for_ever, database=address)
     running = asyncio.create_task(seat.run(stop))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{await eventually(lambda: seat.grpc.port)}") as channel:
-        await asyncio.wait_for(channel.channel_ready(), 5)
+        await asyncio.wait_for(channel.channel_ready(), 20)
     stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await running
     assert not seat.started.is_set()
 
@@ -66,7 +66,7 @@ async def test_a_loop_that_crashes_ends_it_and_is_told_with_its_name(tmp_path: P
     running = asyncio.create_task(seat.run(asyncio.Event()))
     await seat.started.wait()
     crash.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(ServiceFailed, match=r"^seat failed: OverflowError\('too much'\)$"):
             await running
     async with grpc.aio.insecure_channel(f"127.0.0.1:{seat.grpc.port}") as channel:
@@ -78,7 +78,7 @@ async def test_a_loop_that_just_ends_is_an_error_too(tmp_path: Path) -> None:
     async def ending() -> None:
         await asyncio.sleep(0)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(ServiceFailed, match="seat failed: RuntimeError"):
             await service(tmp_path, ending).run(asyncio.Event())
 

@@ -13,9 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.chassis.database.address import parse
+from services.chassis.testing import eventually
 from tabling.seat.v1.seat_service_pb2 import GetTableRequest
 from tests.drills.arena import Arena, Arenas
-from tests.drills.breaker_kit import Answers, Breakers, running_breakers
+from tests.drills.breaker_kit import ASKING_SECONDS, Answers, Breakers, running_breakers
 from tests.drills.trial import FULL
 from tests.mesh.istio import shipped
 
@@ -59,16 +60,21 @@ async def test_a_seat_that_hangs_is_ejected_and_comes_back_when_it_is_well(
     ill.signal(signal.SIGSTOP)
     meanwhile = await Answers().steadily(breakers.check, PER_SECOND, 2 * A_SECOND)
     assert await breakers.ejected() == [breakers.seats[0]]
+    before = await breakers.calls_of(breakers.seats[0])
     afterwards = await Answers().steadily(breakers.check, PER_SECOND, 8 * A_SECOND)
+    asked_in_vain = await breakers.calls_of(breakers.seats[0]) - before
     ill.signal(signal.SIGCONT)
     await breakers.well()
     figures.append(
         f"a seat hangs: {meanwhile.failed} of {meanwhile.codes.total()} questions failed until it was ejected, "
         f"{afterwards.failed} of {afterwards.codes.total()} afterwards"
     )
-    under_way = PER_SECOND * 0.3
-    assert meanwhile.failed <= policy["outlierDetection"]["consecutiveLocalOriginFailures"] + under_way
-    assert afterwards.failed < 0.01 * afterwards.codes.total()
+    assert not asked_in_vain
+    assert meanwhile.failed < 0.35 * meanwhile.codes.total(), "nearly as many as if nobody was ejected"
+    if FULL:
+        under_way = PER_SECOND * ASKING_SECONDS
+        assert meanwhile.failed <= policy["outlierDetection"]["consecutiveLocalOriginFailures"] + under_way
+        assert afterwards.failed < 0.01 * afterwards.codes.total()
 
 
 async def test_a_seat_that_is_gone_fails_no_call(breakers: Breakers, figures: list[str]) -> None:
@@ -77,7 +83,7 @@ async def test_a_seat_that_is_gone_fails_no_call(breakers: Breakers, figures: li
         ejected = await breakers.ejected()
     figures.append(f"a seat is killed, and nobody tells the mesh: {answers.codes} of calls by staff")
     assert answers.codes.keys() <= {"OK", "UNAVAILABLE"}
-    assert answers.failed <= PER_SECOND * 0.1
+    assert answers.failed < 0.1 * answers.codes.total()
     assert ejected == [breakers.seats[0]]
 
 
@@ -89,20 +95,26 @@ async def test_while_seat_is_slow_too_many_calls_are_answered_at_once_and_joins_
     usual = await Answers().steadily(breakers.join, PER_SECOND, A_WHILE)
     async with _seat_stands_still(arena):
         first = await Answers().steadily(breakers.join, PER_SECOND, 2 * A_SECOND)
+        before = await breakers.figure("upstream_rq_total")
         slow = await Answers().steadily(breakers.join, PER_SECOND, A_WHILE)
+        questions = await breakers.figure("upstream_rq_total") - before
         crowd = [asyncio.create_task(Answers().steadily(breakers.look, 1, 1)) for _ in range(3 * most_calls)]
-        await asyncio.wait(crowd, timeout=A_SECOND)
+        await eventually(lambda: sum(task.done() for task in crowd) >= len(crowd) - most_calls)
     looked = await asyncio.gather(*crowd)
-    refused = [each for each in looked if each.codes["UNAVAILABLE"] and each.seconds[0] < 1.0]
+    refused = [each for each in looked if each.codes["UNAVAILABLE"]]
+    refused_within = max((each.seconds[0] for each in refused), default=0.0)
     figures.append(
         f"seat is slow: joins p99 {1000 * usual.quantile(0.99):.0f} ms → {1000 * slow.quantile(0.99):.0f} ms "
-        f"({1000 * first.quantile(0.99):.0f} ms in the first two seconds); of {len(looked)} calls at once by staff "
-        f"{len(refused)} were refused, within {1000 * max(each.seconds[0] for each in refused):.0f} ms"
+        f"({1000 * first.quantile(0.99):.0f} ms in the first two seconds), of {slow.codes.total()} joins {questions} "
+        f"asked seat; of {len(looked)} calls at once by staff {len(refused)} were refused, "
+        f"within {1000 * refused_within:.0f} ms"
     )
     assert not usual.failed + first.failed + slow.failed
     assert len(refused) >= len(looked) - most_calls
-    # waiting for seat would take longer than a busy machine's share
-    assert slow.quantile(0.99) <= 1.2 * usual.quantile(0.99) + BUSY_SECONDS
+    # nobody waits for a seat that is not asked
+    assert questions <= 0.1 * slow.codes.total()
+    if FULL:
+        assert slow.quantile(0.99) <= 1.2 * usual.quantile(0.99) + BUSY_SECONDS
 
 
 @asynccontextmanager

@@ -115,7 +115,7 @@ async def raw(port: int, request: bytes) -> bytes:
     return heard
 
 
-async def eventually(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], seconds: float = 10) -> T:
+async def eventually(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], seconds: float = 20) -> T:
     """Ask until the answer is as wanted; fails with what was seen last."""
     limit = time.monotonic() + seconds
     while not wanted(seen := await probe()):

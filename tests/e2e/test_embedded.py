@@ -30,7 +30,7 @@ from tests.e2e.system import ROOT, System, free_ports, log_of, running_system
 
 pytestmark = pytest.mark.e2e
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 15.0
 PARENT = "stores/seongsu-omakase"
 
 

@@ -24,7 +24,7 @@ GET = "/tabling.reception.v1.ReceptionService/GetReception"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
-    limits = Limits(unary_seconds=0.7)
+    limits = Limits(unary_seconds=2)
     async with gateway_before_an_upstream(tmp_path_factory.mktemp("gateway"), limits=limits) as it:
         yield it
 
@@ -135,16 +135,16 @@ async def test_a_call_without_a_deadline_gets_the_longest_one(asked: Asked, chan
     await reception_grpc.ReceptionServiceStub(channel).GetReception(named("r1"))
     left = asked.upstream.last.seconds_left
     assert left is not None
-    assert 0.3 < left <= 0.7
+    assert 1 < left <= 2
 
 
 async def test_a_deadline_reaches_the_service_and_ends_the_call(asked: Asked, channel: grpc.aio.Channel) -> None:
-    call = reception_grpc.ReceptionServiceStub(channel).GetReception(named("slow"), timeout=0.4)
+    call = reception_grpc.ReceptionServiceStub(channel).GetReception(named("slow"), timeout=1)
     code, _ = await failure(call)
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
     left = asked.upstream.last.seconds_left
     assert left is not None
-    assert left <= 0.4
+    assert left <= 1
 
 
 async def test_nobody_may_wait_longer_than_the_longest_deadline(channel: grpc.aio.Channel) -> None:

@@ -20,7 +20,7 @@ EVENTS = {"accept": "text/event-stream"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
-    limits = Limits(unary_seconds=0.2, idle_seconds=1.5, stream_seconds=4)
+    limits = Limits(unary_seconds=1, idle_seconds=2, stream_seconds=10)
     async with gateway_before_an_upstream(tmp_path_factory.mktemp("gateway"), limits=limits) as it:
         yield it
 

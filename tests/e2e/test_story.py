@@ -227,13 +227,13 @@ async def test_a_walk_in_stands_in_the_same_line(story: Story, store: str) -> No
 
 async def test_a_paused_store_takes_nobody_and_opens_again_by_itself(story: Story, store: str) -> None:
     request = staff.PauseStoreRequest(name=store)
-    request.reopen_time.FromDatetime(datetime.now(UTC) + timedelta(seconds=1.5))
+    request.reopen_time.FromDatetime(datetime.now(UTC) + timedelta(seconds=4))
     assert (await story.staff.PauseStore(request)).state == Store.PAUSED
 
     async def refused() -> bool:
         return (await story.post(f"{store}/receptions", partySize=2)).reason == "400 reception.tabling LINE_PAUSED"
 
-    await eventually(refused, seconds=1.4)
+    await eventually(refused, seconds=3.9)
 
     async def reopened() -> bool:
         return bool((await story.staff.GetStore(staff.GetStoreRequest(name=store))).state == Store.OPEN)
