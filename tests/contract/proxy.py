@@ -13,7 +13,7 @@ class Proxy:
 
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
-        self._port = free_port()
+        self.port = free_port()
         self._writers: set[asyncio.StreamWriter] = set()
         self._silent: set[asyncio.StreamWriter] = set()
         self.accepted = 0
@@ -22,7 +22,7 @@ class Proxy:
     def url(self) -> str:
         """The server's address by way of the proxy."""
         login, _, _ = self._url.netloc.rpartition("@")
-        return urlunsplit(self._url._replace(netloc=f"{login}@127.0.0.1:{self._port}"))
+        return urlunsplit(self._url._replace(netloc=f"{login}@127.0.0.1:{self.port}"))
 
     def cut(self) -> None:
         """Reset every connection."""
@@ -36,7 +36,7 @@ class Proxy:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["Proxy"]:
         """Listen; before, whoever connects is refused."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         try:
             yield self
         finally:

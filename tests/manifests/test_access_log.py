@@ -10,8 +10,9 @@ import pytest
 from tests.e2e.system import ROOT
 from tests.e2e.upstream import Upstream
 from tests.manifests.kustomized import of_kind, overlay
-from tests.manifests.logging_proxy import API, HOST, Json, cluster, logging_proxy
+from tests.manifests.logging_proxy import logging_proxy
 from tests.manifests.test_monitoring import YAML_FILES
+from tests.mesh.envoy import API, HOST, Json, cluster
 
 GET_STORE = "/tabling.management.v1.ManagementService/GetStore"
 

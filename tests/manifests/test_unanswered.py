@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ import grpc
 import pytest
 
 from services.chassis.addresses import free_port
-from tests.manifests.logging_proxy import API, HOST, Json, Logging, cluster, logging_proxy
+from tests.contract.proxy import Proxy, proxied
+from tests.manifests.logging_proxy import Logging, logging_proxy
 from tests.manifests.test_monitoring import promtool, rules, rules_file, run
+from tests.mesh.envoy import API, HOST, Json, cluster
 
 __all__ = ["promtool"]
 
@@ -68,40 +70,10 @@ class Pods(grpc.GenericRpcHandler):
         await asyncio.Event().wait()
 
 
-@dataclass
-class Fragile:
-    """A way to a port that can be torn, as when a pod is killed. Without a port whoever connects is cut off."""
-
-    to: int = 0
-    port: int = 0
-    _ends: list[asyncio.StreamWriter] = field(default_factory=list)
-    _flows: list[asyncio.Task[None]] = field(default_factory=list)
-
-    async def serve(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._connected, HOST, 0)
-        self.port = server.sockets[0].getsockname()[1]
-        return server
-
-    def tear(self) -> None:
-        for end in self._ends:
-            end.transport.abort()
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self.to:
-            await reader.read(1)
-            writer.transport.abort()
-            return
-        far_reader, far_writer = await asyncio.open_connection(HOST, self.to)
-        self._ends += [writer, far_writer]
-        self._flows += [asyncio.create_task(_flow(*each)) for each in ((reader, far_writer), (far_reader, writer))]
-
-
-async def _flow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-    except ConnectionError:
-        writer.transport.abort()
+async def _dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Whoever connects is cut off."""
+    await reader.read(1)
+    writer.transport.abort()
 
 
 @dataclass(frozen=True)
@@ -111,7 +83,7 @@ class Mesh:
     proxy: Logging
     channel: Any
     pods: Pods
-    fragile: Fragile
+    fragile: Proxy
 
 
 def _route(name: str, timeout: str = "0s") -> Json:
@@ -123,16 +95,15 @@ def _route(name: str, timeout: str = "0s") -> Json:
 @asynccontextmanager
 async def meshed(folder: Path) -> AsyncIterator[Mesh]:
     """Each path leads to what its first part says."""
-    server, pods, dying = grpc.aio.server(), Pods(), Fragile()
+    server, pods, dying = grpc.aio.server(), Pods(), free_port()
     server.add_generic_rpc_handlers((pods,))
     port = server.add_insecure_port(f"{HOST}:0")
     await server.start()
-    fragile = Fragile(port)
     for name in ("caller", "callee"):
         (folder / name).mkdir()
     async with (
-        await dying.serve(),
-        await fragile.serve(),
+        await asyncio.start_server(_dying, HOST, dying),
+        proxied(f"tcp://{HOST}:{port}") as fragile,
         logging_proxy(folder / "callee", [_route("denied")], [cluster("denied", port)], LOG, [NOBODY]) as callee,
     ):
         clusters = [
@@ -141,7 +112,7 @@ async def meshed(folder: Path) -> AsyncIterator[Mesh]:
             cluster("closed", free_port()),
             cluster("full", port, circuit_breakers={"thresholds": [{"max_requests": 0}]}),
             *(cluster(name, port) for name in ("slow", "pods")),
-            cluster("dying", dying.port),
+            cluster("dying", dying),
             cluster("denied", callee.port),
             cluster("torn", fragile.port),
         ]
@@ -151,7 +122,6 @@ async def meshed(folder: Path) -> AsyncIterator[Mesh]:
             grpc.aio.insecure_channel(f"{HOST}:{caller.port}") as channel,
         ):
             yield Mesh(caller, channel, pods, fragile)
-        fragile.tear()
         await server.stop(None)
 
 
@@ -170,7 +140,7 @@ async def _hang_up(mesh: Mesh, path: str) -> None:
 async def _watch_until_the_pod_dies(mesh: Mesh, path: str) -> None:
     watch = mesh.channel.unary_stream(path)(b"")
     assert await watch.read() == b"first"
-    mesh.fragile.tear()
+    mesh.fragile.cut()
     with pytest.raises(grpc.aio.AioRpcError):
         await watch.read()
 

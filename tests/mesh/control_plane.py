@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from services.local.child import Child, Program
+from tests.mesh.envoy import HOST
 from tests.mesh.tools import program
 
 Object = Mapping[str, Any]
@@ -48,6 +49,24 @@ def write(folder: Path, name: str, objects: Sequence[Object]) -> None:
     new = place / f"{name}.new"
     new.write_text("\n---\n".join(json.dumps(each) for each in objects), encoding="utf-8")
     new.rename(place / f"{name}.yaml")
+
+
+Changes = Mapping[str, Callable[[Object], Object]]
+"""By kind: the parts of a spec that have to be others on this machine."""
+
+ON_ONE_MACHINE: Changes = {
+    "Service": lambda spec: {"clusterIP": HOST},
+    "VirtualService": lambda spec: {},
+    "DestinationRule": lambda spec: {},
+}
+
+
+def on_one_machine(objects: Sequence[Object], changes: Changes) -> Iterator[Object]:
+    """The objects whose kinds have changes here, changed."""
+    changes = {**ON_ONE_MACHINE, **changes}
+    for each in objects:
+        if each["kind"] in changes:
+            yield {**each, "spec": each["spec"] | changes[each["kind"]](each["spec"])}
 
 
 def behind(objects: Sequence[Object], service: str, addresses: Sequence[str]) -> Iterator[Object]:

@@ -5,7 +5,7 @@ do comes from istiod alone, by xDS: routes, time limits, retries, clusters, circ
 our own: Istio's would take over the machine's connections.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
@@ -18,17 +18,14 @@ from services.chassis.addresses import free_port
 from services.chassis.testing import eventually
 from services.local.probe import fetch
 from tests.e2e.system import ROOT
-from tests.mesh.control_plane import Object, behind, istiod, write
-from tests.mesh.proxy import HOST, Node, Proxy
+from tests.mesh.control_plane import Changes, Object, behind, istiod, on_one_machine, write
+from tests.mesh.proxy import Node, Proxy
 from tests.mesh.tools import kustomize
 
 NAMESPACE = "tabling"
 TOLD_SECONDS = 30.0
 PROD = ROOT / "k8s" / "overlays" / "prod"
 GATEWAY = "gateway"
-
-CONCERNS = ("Service", "VirtualService", "DestinationRule", "Gateway", "Sidecar")
-"""Kinds that make proxies send what they send. Who may call whom is not checked here: proxies have no certificates."""
 
 SIDECAR = Node("sidecar", NAMESPACE, {"app.kubernetes.io/name": GATEWAY})
 INGRESS = Node("router", NAMESPACE, {"istio": "ingressgateway"})
@@ -60,7 +57,7 @@ class IstioMesh:
             self._ingress = Proxy(folder, INGRESS, self._port, [(ports[GATEWAY], INGRESS_ROUTES)])
 
     async def __aenter__(self) -> Self:
-        write(self._folder, "shipped", list(on_one_machine(shipped())))
+        write(self._folder, "shipped", concerning_proxies())
         for service in self.ports:
             self.publish(service, [])
         proxies = [proxy.child for proxy in (self.sidecar, self._ingress) if proxy]
@@ -98,16 +95,14 @@ def _routes(service: str) -> str:
     return str(found["spec"]["ports"][0]["port"])
 
 
-def on_one_machine(objects: Sequence[Object]) -> Iterator[Object]:
-    """Those that concern proxies, under the names that callers on this machine use."""
-    for each in objects:
-        if each["kind"] not in CONCERNS:
-            continue
-        spec = each["spec"]
-        if each["kind"] == "Service":
-            spec = spec | {"clusterIP": HOST}
-        if each["kind"] == "Gateway":
-            spec = spec | {"servers": [server | {"hosts": ["*"]} for server in spec["servers"]]}
-        if each["kind"] == "VirtualService" and "gateways" in spec:
-            spec = spec | {"hosts": ["*"]}
-        yield {**each, "spec": spec}
+def concerning_proxies() -> list[Object]:
+    """What makes proxies send what they send, under the names that callers on this machine use.
+
+    Who may call whom is not checked here: proxies have no certificates.
+    """
+    changes: Changes = {
+        "Gateway": lambda spec: {"servers": [server | {"hosts": ["*"]} for server in spec["servers"]]},
+        "VirtualService": lambda spec: {"hosts": ["*"]} if "gateways" in spec else {},
+        "Sidecar": lambda spec: {},
+    }
+    return list(on_one_machine(shipped(), changes))

@@ -4,15 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from services.local.child import Child, Program
 from services.local.gateway import envoy_binary
 from services.local.probe import fetch
+from tests.mesh.envoy import HOST, Json, address, cluster, listener
 
-API = "type.googleapis.com/envoy"
-HTTP2 = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-HOST = "127.0.0.1"
 ADS = {"ads": {}, "resource_api_version": "V3"}
 
 
@@ -70,7 +67,7 @@ class Proxy:
         return self._own_listeners or ":" in (await fetch(f"{self.admin_url}/listeners") or "")
 
 
-def _bootstrap(node: Node, istiod: int, listeners: Sequence[tuple[int, str]]) -> Mapping[str, Any]:
+def _bootstrap(node: Node, istiod: int, listeners: Sequence[tuple[int, str]]) -> Json:
     ads_config = {
         "api_type": "GRPC",
         "transport_api_version": "V3",
@@ -89,50 +86,15 @@ def _bootstrap(node: Node, istiod: int, listeners: Sequence[tuple[int, str]]) ->
                 "LABELS": node.labels,
             },
         },
-        "admin": {"address": _address(0)},
+        "admin": {"address": address(0)},
         "dynamic_resources": {"ads_config": ads_config, "cds_config": ADS} | ({} if listeners else {"lds_config": ADS}),
         "static_resources": {
-            "listeners": [_listener(port, routes) for port, routes in listeners],
-            "clusters": [_istiod(istiod)],
+            "listeners": [_routed_by_istiod(port, routes) for port, routes in listeners],
+            "clusters": [cluster("istiod", istiod)],
         },
     }
 
 
-def _listener(port: int, routes: str) -> Mapping[str, Any]:
-    manager = {
-        "@type": f"{API}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": routes,
-        "codec_type": "AUTO",
-        "stream_idle_timeout": "0s",
-        "rds": {"route_config_name": routes, "config_source": ADS},
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {"@type": f"{API}.extensions.filters.http.router.v3.Router"},
-            }
-        ],
-    }
-    return {
-        "name": routes,
-        "address": _address(port),
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-        ],
-    }
-
-
-def _istiod(port: int) -> Mapping[str, Any]:
-    options = {"@type": f"type.googleapis.com/{HTTP2}", "explicit_http_config": {"http2_protocol_options": {}}}
-    return {
-        "name": "istiod",
-        "type": "STATIC",
-        "typed_extension_protocol_options": {HTTP2: options},
-        "load_assignment": {
-            "cluster_name": "istiod",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}],
-        },
-    }
-
-
-def _address(port: int) -> Mapping[str, Any]:
-    return {"socket_address": {"address": HOST, "port_value": port}}
+def _routed_by_istiod(port: int, routes: str) -> Json:
+    rds = {"route_config_name": routes, "config_source": ADS}
+    return listener(routes, port, rds=rds, stream_idle_timeout="0s")

@@ -11,7 +11,7 @@ from services.chassis.settings import PORTS
 from services.local.child import ended
 from services.local.probe import fetch
 from tests.mesh.control_plane import behind, istiod, write
-from tests.mesh.istio import GATEWAY, NAMESPACE, on_one_machine, shipped
+from tests.mesh.istio import GATEWAY, NAMESPACE, concerning_proxies, shipped
 from tests.mesh.proxy import Node, Proxy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]
@@ -34,7 +34,7 @@ async def _clusters(folder: Path, service: str) -> list[dict[str, Any]]:
     """What the proxy beside a pod of the service is told of everybody that it may send to."""
     port = free_port()
     pods = list(behind(shipped(), service, [f"{POD}:{OF[service]}"]))
-    write(folder, "shipped", list(on_one_machine(shipped())))
+    write(folder, "shipped", concerning_proxies())
     write(folder, "pods", pods)
     node = Node("sidecar", NAMESPACE, pods[0]["metadata"]["labels"], pods[0]["metadata"]["name"], POD)
     # not Istio's listeners: they would take over the machine's connections
