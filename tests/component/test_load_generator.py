@@ -276,7 +276,7 @@ async def test_headers_in_several_padded_frames_are_read_as_one() -> None:
 async def test_at_a_given_rate_calls_start_when_they_are_due() -> None:
     async with serving(echo) as target:
         result = await run_load(
-            target, METHOD, itertools.repeat(b""), callers=64, connections=2, calls=None, seconds=1.0, rate=200
+            target, METHOD, itertools.repeat(b""), callers=64, connections=2, calls=200, seconds=None, rate=200
         )
     assert result.by_status == {"OK": 200}
     assert result.seconds > 0.9
