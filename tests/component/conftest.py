@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from services.reception.adapters import seats
 from tests.component.operations_kit import Ops, command_line
 from tests.component.place import Places, Stock, new_stock, use
 from tests.conftest import Kind
@@ -36,6 +37,12 @@ def storage(request: pytest.FixtureRequest, stocks: dict[Kind, Stock]) -> Iterat
     yield
     places.give_back()
     use(Places())
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seat has longer to answer than a customer would wait, for the machine may be busy."""
+    monkeypatch.setattr(seats, "DEADLINE_SECONDS", 5.0)
 
 
 @pytest.fixture

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from services.chassis.testing import eventually
-from services.reception.adapters.seats import DEADLINE_SECONDS, FAILURES_TO_OPEN, CheckSeats
+from services.reception.adapters import seats as adapter
+from services.reception.adapters.seats import FAILURES_TO_OPEN, CheckSeats
 from services.reception.application.ports import Question
 from tests.component.reception_kit import Seats, seat_service
 
@@ -41,7 +44,8 @@ async def test_who_asks_during_a_call_travels_with_the_next() -> None:
         assert [len(questions) for questions in seats.calls] == [1, 4]
 
 
-async def test_no_answer_in_time_means_no_table() -> None:
+async def test_no_answer_in_time_means_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "DEADLINE_SECONDS", 0.1)
     async with asking() as (client, seats):
         seats.fit = True
         seats.answering.clear()
@@ -79,7 +83,7 @@ async def test_whether_an_ailing_seat_answers_again_is_found_out_while_nobody_wa
         asked = len(seats.calls)
         while len(seats.calls) == asked:
             # answered at once, although seat takes its time
-            assert not await asyncio.wait_for(fits(client, 2), DEADLINE_SECONDS / 2)
+            assert not await asyncio.wait_for(fits(client, 2), adapter.DEADLINE_SECONDS / 2)
         seats.answering.set()
         assert await eventually(lambda: fits(client, 2))
 
