@@ -6,7 +6,9 @@ from collections.abc import Callable
 import aio_pika
 import pytest
 from sqlalchemy import text
+from yarl import URL
 
+from services.chassis.bus.link import connection_to
 from services.operations.catalogue import topology
 from tests.component.operations_kit import Ops, settle, write
 
@@ -49,7 +51,7 @@ async def test_messages_on_the_broker_are_told(ops: Ops, fresh_vhost: Callable[[
     await settle(ops)
     url = fresh_vhost()
     ops.keep(BUS=url)
-    async with await aio_pika.connect(url) as connection:
+    async with connection_to(URL(url), "tests") as connection:
         channel = await connection.channel()
         await topology().declare(channel)
         for queue in ("dashboard.retry.4", "seat.dead"):

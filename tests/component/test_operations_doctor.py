@@ -11,9 +11,11 @@ from typing import Any
 import aio_pika
 import pytest
 from sqlalchemy import text
+from yarl import URL
 
 from services.chassis import environment
 from services.chassis.addresses import free_port
+from services.chassis.bus.link import connection_to
 from services.chassis.settings import from_environment
 from services.chassis.testing import eventually
 from services.full.servers import Maria, Postgres, Rabbit
@@ -207,7 +209,7 @@ async def test_what_is_missing_on_the_broker_or_of_another_kind_is_told(
     await settle(ops)
     url = fresh_vhost()
     ops.keep(BUS=url)
-    async with await aio_pika.connect(url) as connection:
+    async with connection_to(URL(url), "tests") as connection:
         channel = await connection.channel()
         await channel.declare_queue("seat", durable=True)
         await channel.close()
@@ -223,7 +225,7 @@ async def test_messages_that_nobody_fetches_or_that_were_given_up_are_told(
     await settle(ops)
     url = fresh_vhost()
     ops.keep(BUS=url)
-    async with await aio_pika.connect(url) as connection:
+    async with connection_to(URL(url), "tests") as connection:
         channel = await connection.channel()
         await topology().declare(channel)
         for queue in ("seat", "seat.dead", "dashboard.spare"):
@@ -272,7 +274,7 @@ async def test_the_management_plugin_tells_of_bindings_and_policies(ops: Ops, se
         await enable_management(rabbit, port)
         assert (await ops("topology", "--declare")).code == 0
         assert await found(ops) == []
-        async with await aio_pika.connect(url) as connection:
+        async with connection_to(URL(url), "tests") as connection:
             broker = await (await connection.channel()).get_underlay_channel()
             await broker.exchange_unbind("seat", "tabling", "management.store.changed.v1")
         policy = ("set_policy", "-p", "managed", "short", "^seat", json.dumps({"message-ttl": 1000}))

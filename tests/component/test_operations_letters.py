@@ -9,7 +9,9 @@ from typing import Any
 import aio_pika
 import pytest
 from sqlalchemy import Connection, select
+from yarl import URL
 
+from services.chassis.bus.link import connection_to
 from services.chassis.bus.topology import dead
 from services.chassis.bus.wire import Failure, single
 from services.chassis.messages import Message, envelope
@@ -128,7 +130,7 @@ async def test_a_letter_that_is_not_there_is_told(ops: Ops, command: str) -> Non
 async def broker(ops: Ops, url: str) -> AsyncIterator[Any]:
     """A channel to a broker with everything that the services need on it, past the bus."""
     ops.keep(BUS=url)
-    async with await aio_pika.connect(url) as connection:
+    async with connection_to(URL(url), "tests") as connection:
         channel = await connection.channel()
         await topology().declare(channel)
         yield channel

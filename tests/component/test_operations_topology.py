@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import aio_pika
+from yarl import URL
 
+from services.chassis.bus.link import connection_to
 from services.operations.catalogue import topology
 from tests.component.operations_kit import Ops
 
@@ -37,7 +39,7 @@ async def test_looking_makes_nothing(ops: Ops, fresh_vhost: Callable[[], str]) -
 async def test_a_queue_of_another_kind_is_told(ops: Ops, fresh_vhost: Callable[[], str]) -> None:
     url = fresh_vhost()
     ops.keep(BUS=url)
-    async with await aio_pika.connect(url) as connection:
+    async with connection_to(URL(url), "tests") as connection:
         channel = await connection.channel()
         await channel.declare_queue("seat", durable=True)
         await channel.default_exchange.publish(aio_pika.Message(b"1"), "seat")

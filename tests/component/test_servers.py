@@ -15,7 +15,9 @@ import asyncmy
 import asyncpg
 import psutil
 import pytest
+from yarl import URL
 
+from services.chassis.bus.link import connection_to
 from services.chassis.testing import eventually
 from services.full.servers import Maria, Postgres, Rabbit, Server
 from services.full.servers.binaries import NotInstalled, Product
@@ -67,14 +69,14 @@ async def read_maria(url: str) -> str:
 
 
 async def write_rabbit(url: str) -> None:
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+    async with connection_to(URL(url), "tests") as connection, connection.channel() as channel:
         await channel.declare_queue("words", durable=True, arguments={"x-queue-type": "quorum"})
         message = aio_pika.Message("국밥".encode(), delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(message, "words")
 
 
 async def read_rabbit(url: str) -> str:
-    async with await aio_pika.connect(url, timeout=20) as connection, connection.channel() as channel:
+    async with connection_to(URL(url), "tests", 20) as connection, connection.channel() as channel:
         queue = await channel.get_queue("words")
         # After a crash the queue's one member elects itself first, which takes some seconds.
         async with asyncio.timeout(20), queue.iterator() as messages:

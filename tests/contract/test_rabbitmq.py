@@ -8,9 +8,11 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 from sqlalchemy import delete
+from yarl import URL
 
 from services.chassis.bus import BusUnusable, Refused
 from services.chassis.bus.dead import dead_letters
+from services.chassis.bus.link import connection_to
 from services.chassis.bus.topology import EXCHANGE
 from services.chassis.testing import eventually
 from tabling.messaging.v1.envelope_pb2 import Envelope
@@ -22,7 +24,7 @@ from tests.contract.bus_kit import Inbox, RabbitBuses, batch, counters, noting, 
 @pytest.fixture
 async def channel(rabbits: RabbitBuses) -> AsyncIterator[AbstractChannel]:
     """A channel to the broker, past the bus."""
-    async with await aio_pika.connect(rabbits.url) as connection:
+    async with connection_to(URL(rabbits.url), "tests") as connection:
         yield await connection.channel()
 
 
@@ -30,7 +32,7 @@ async def test_the_topology_is_declared_by_several_services_at_once_and_again(ra
     described = topology({"a": {COUNTED}, "b": {COUNTED, "x.y.z.v1"}})
 
     async def declare() -> None:
-        async with await aio_pika.connect(rabbits.url) as connection:
+        async with connection_to(URL(rabbits.url), "tests") as connection:
             for _ in range(2):
                 await described.declare(await connection.channel())
 

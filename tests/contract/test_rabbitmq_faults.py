@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
+import aio_pika
 import grpc
 import pytest
+from aio_pika.abc import AbstractConnection
 
+from services.chassis.addresses import free_port
 from services.chassis.bus import BusUnusable
 from services.chassis.bus.dead import dead_letters
+from services.chassis.bus.link import Link
 from services.chassis.bus.rabbitmq import RabbitBus
 from services.chassis.bus.topology import Topology
 from services.chassis.clock import SystemClock
@@ -245,3 +250,24 @@ async def test_a_message_that_kills_its_consumers_dies_alone(rabbits: RabbitBuse
     assert applied == {body.id for body in bodies} - {bodies[10].id}
     async with dead_letters(rabbits.url, "a") as box:
         assert [letter.reason for letter in box.letters] == ["delivery_limit"]
+
+
+async def test_connections_that_do_not_come_about_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[aio_pika.Connection] = []
+
+    class Noted(aio_pika.Connection):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    async def session(connection: AbstractConnection) -> None:
+        raise AssertionError("nobody listens there")
+
+    monkeypatch.setattr(aio_pika, "Connection", Noted)
+    link = Link(f"amqp://guest@127.0.0.1:{free_port()}/", "nowhere", session)
+    serving = asyncio.create_task(link.serve())
+    await link.tried.wait()
+    serving.cancel()
+    await asyncio.wait([serving])
+    assert made
+    assert all(connection.is_closed for connection in made)

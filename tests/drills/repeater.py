@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
 
-import aio_pika
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from yarl import URL
 
+from services.chassis.bus.link import connection_to
 from services.chassis.testing import eventually
 from services.subscriptions import SUBSCRIPTIONS
 
@@ -76,7 +77,7 @@ class Repeater:
 @asynccontextmanager
 async def repeating(bus: str, seed: object) -> AsyncIterator[Repeater]:
     """Every event comes three times and shuffled, for the length of the block."""
-    async with await aio_pika.connect(bus) as connection:
+    async with connection_to(URL(bus), "tests") as connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.set_qos(500)
         repeater = Repeater(channel, seed)

@@ -7,7 +7,9 @@ from random import Random
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
+from yarl import URL
 
+from services.chassis.bus.link import connection_to
 from services.chassis.bus.topology import EXCHANGE, dead
 from services.chassis.settings import PORTS
 from services.chassis.testing import eventually
@@ -99,7 +101,7 @@ def queue_deleted(bus: str, consumer: str) -> Trouble:
     """A consumer's queue is deleted, with whatever waits in it."""
 
     async def trouble(fleet: Fleet, client: Client) -> None:
-        async with await aio_pika.connect(bus) as connection:
+        async with connection_to(URL(bus), "tests") as connection:
             channel = await connection.channel()
             await channel.queue_delete(consumer)
 
@@ -137,7 +139,7 @@ def poisoned(bus: str) -> Trouble:
         copies = {name: 2 + len(fleet.of(name)[0].deaths) for name in consumers}
         event = Event(id="poison", type=POISON, subject="poison", data=b"\xff", correlation_id="poison")
         event.time.GetCurrentTime()
-        async with await aio_pika.connect(bus) as connection:
+        async with connection_to(URL(bus), "tests") as connection:
             channel = await connection.channel()
             exchange = await channel.get_exchange(EXCHANGE)
             for body in (b"\xff", Envelope(id="poisoned", source="poison", events=[event]).SerializeToString()):

@@ -2,20 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import aio_pika
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.abc import DeliveredMessage
 from google.protobuf.message import DecodeError
 from pamqp.commands import Basic
+from yarl import URL
 
 from services.chassis.bus import BusUnusable
-from services.chassis.bus.link import LOST, translated
+from services.chassis.bus.link import LOST, connection_to, translated
 from services.chassis.bus.topology import dead
 from services.chassis.bus.wire import durable, failure_of, parse, unfailed
 from tabling.messaging.v1.envelope_pb2 import Envelope
@@ -88,15 +88,13 @@ class DeadLetters:
 @asynccontextmanager
 async def dead_letters(url: str, consumer: str, *, most: int = 1000) -> AsyncIterator[DeadLetters]:
     """The oldest of a consumer's dead letters, `most` at most. Raises `BusUnusable`."""
-    async with _bounded():
-        connection = await aio_pika.connect(url, client_properties={"connection_name": f"dead letters of {consumer}"})
-    try:
+    # at its end whatever was not acknowledged goes back to its place
+    async with AsyncExitStack() as open_:
         async with _bounded():
+            connecting = connection_to(URL(url), f"dead letters of {consumer}", SECONDS)
+            connection = await open_.enter_async_context(connecting)
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         yield DeadLetters(channel, consumer, [message async for message in _fetch(channel, dead(consumer), most)])
-    finally:
-        # whatever was not acknowledged goes back to its place
-        await connection.close()
 
 
 async def _fetch(channel: AbstractChannel, queue: str, most: int) -> AsyncIterator[DeliveredMessage]:

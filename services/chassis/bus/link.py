@@ -63,7 +63,7 @@ class Link:
             began = time.monotonic()
             try:
                 with translated():
-                    async with self._connected() as connection:
+                    async with connection_to(self._address(), self._name) as connection:
                         await self._session(connection)
                 self._tell("session over")
             except ChannelPreconditionFailed as error:
@@ -87,16 +87,24 @@ class Link:
         url = URL(newest(self._given))
         return url if "heartbeat" in url.query else url.update_query(heartbeat=HEARTBEAT_SECONDS)
 
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AbstractConnection]:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await aio_pika.connect(self._address(), client_properties={"connection_name": self._name})
+
+@asynccontextmanager
+async def connection_to(url: URL, name: str, seconds: float = CONNECT_SECONDS) -> AsyncIterator[AbstractConnection]:
+    """A connection for the length of the block, which has so many seconds to come about."""
+    # one that nobody closes, also if it never came about, would be for the garbage collector, which cannot either
+    connection = aio_pika.Connection(url, client_properties={"connection_name": name})
+    try:
+        async with asyncio.timeout(seconds):
+            await connection.connect()
+        yield connection
+    finally:
         try:
-            yield connection
-        finally:
             with suppress(*LOST):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await connection.close()
+        finally:
+            # the broker was told, or was not to be reached: this ends what is left on our side
+            await connection.close()
 
 
 @contextmanager
