@@ -18,14 +18,13 @@ from aio_pika.exceptions import (
 )
 from yarl import URL
 
+from services.chassis.bus.link import connection_to
 from services.chassis.bus.topology import Exchange, Queue
 from services.chassis.running import CannotRun
 from services.operations.databases import why
 from services.operations.printing import masked
 
-CONNECT_SECONDS = 5.0
 CONFIRM_SECONDS = 3.0
-CLOSE_SECONDS = 1.0
 
 
 class BrokerUnusable(CannotRun):
@@ -53,13 +52,8 @@ class QueueSeen:
 async def connected(url: str) -> AsyncIterator[AbstractConnection]:
     """A connection to the broker. Raises `BrokerUnusable`, also instead of what goes wrong inside the block."""
     try:
-        connection = aio_pika.Connection(URL(url), client_properties={"connection_name": "tabling operations"})
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await connection.connect()
+        async with connection_to(URL(url), "tabling operations") as connection:
             yield connection
-        finally:
-            await _close(connection)
     except InvalidFrameError as error:
         name = URL(url).path.removeprefix("/") or "/"
         raise BrokerUnusable(
@@ -68,15 +62,6 @@ async def connected(url: str) -> AsyncIterator[AbstractConnection]:
         ) from error
     except (AMQPError, OSError, TimeoutError, ValueError) as error:
         raise BrokerUnusable(f"RabbitMQ at {masked(url)} cannot be used: {why(error)}") from error
-
-
-async def _close(connection: AbstractConnection) -> None:
-    # a broker with an alarm does not read what a publisher says, its good-bye included
-    with suppress(AMQPError, OSError, RuntimeError, TimeoutError):
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await connection.close()
-    # what was not closed would close itself when it is forgotten, with no event loop to do it on
-    await connection.close()
 
 
 async def see_exchange(connection: AbstractConnection, exchange: Exchange) -> Presence:

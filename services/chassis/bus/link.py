@@ -91,7 +91,6 @@ class Link:
 @asynccontextmanager
 async def connection_to(url: URL, name: str, seconds: float = CONNECT_SECONDS) -> AsyncIterator[AbstractConnection]:
     """A connection for the length of the block, which has so many seconds to come about."""
-    # one that nobody closes, also if it never came about, would be for the garbage collector, which cannot either
     connection = aio_pika.Connection(url, client_properties={"connection_name": name})
     try:
         async with asyncio.timeout(seconds):
@@ -99,11 +98,12 @@ async def connection_to(url: URL, name: str, seconds: float = CONNECT_SECONDS) -
         yield connection
     finally:
         try:
+            # a broker with an alarm does not read what a publisher says, its good-bye included
             with suppress(*LOST):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await connection.close()
         finally:
-            # the broker was told, or was not to be reached: this ends what is left on our side
+            # what was not closed would close itself when it is forgotten, with no event loop to do it on
             await connection.close()
 
 
