@@ -164,7 +164,7 @@ async def test_streams_end_at_once_when_the_server_stops() -> None:
         call: Any = channel.unary_stream(f"/{SERVICE}/Stream")(said("x"))
         await call.read()
         async with asyncio.timeout(20):
-            await server.stop(10)
+            await server.stop(60)
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -174,7 +174,7 @@ async def test_streams_of_requests_end_at_once_when_the_server_stops_and_say_so(
         await call.write(said("x"))
         assert await call.read() == said("x")
         async with asyncio.timeout(20):
-            await server.stop(10)
+            await server.stop(60)
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
         assert "stopping" in await call.details()
 

@@ -168,8 +168,8 @@ async def test_a_collector_that_is_away_holds_up_nobody(tmp_path: Path) -> None:
     async with five(tmp_path, TRACES=f"http://127.0.0.1:{free_port()}") as here:
         await joined(here, brought())
         ends = time.monotonic()
-    # one attempt to send what is left, and no more: they would take a minute
-    assert time.monotonic() - ends < 10 * EXPORT_SECONDS
+    # what is left is not tried for as long as it may take, by one of the five after the other
+    assert time.monotonic() - ends < 4 * EXPORT_SECONDS
 
 
 OFF = """

@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.drill, pytest.mark.asyncio(loop_scope="session")]
 A_SECOND, PER_SECOND = 1.0, 50
 A_WHILE = 30.0 if FULL else 10.0
 BUSY_SECONDS = 0.2
+LOST_SECONDS = 5.0
+"""After so long a statement of seat that waits is lost."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ async def test_a_seat_that_is_gone_fails_no_call(breakers: Breakers, figures: li
         ejected = await breakers.ejected()
     figures.append(f"a seat is killed, and nobody tells the mesh: {answers.codes} of calls by staff")
     assert answers.codes.keys() <= {"OK", "UNAVAILABLE"}
-    assert answers.failed < 0.1 * answers.codes.total()
+    assert answers.failed <= PER_SECOND * (0.1 if FULL else 0.4)
     assert ejected == [breakers.seats[0]]
 
 
@@ -101,7 +103,8 @@ async def test_while_seat_is_slow_too_many_calls_are_answered_at_once_and_joins_
         crowd = [asyncio.create_task(Answers().steadily(breakers.look, 1, 1)) for _ in range(3 * most_calls)]
         await eventually(lambda: sum(task.done() for task in crowd) >= len(crowd) - most_calls)
     looked = await asyncio.gather(*crowd)
-    refused = [each for each in looked if each.codes["UNAVAILABLE"]]
+    # what seat was asked it would have kept for longer
+    refused = [each for each in looked if each.codes["UNAVAILABLE"] and each.seconds[0] < LOST_SECONDS]
     refused_within = max((each.seconds[0] for each in refused), default=0.0)
     figures.append(
         f"seat is slow: joins p99 {1000 * usual.quantile(0.99):.0f} ms → {1000 * slow.quantile(0.99):.0f} ms "
@@ -114,12 +117,13 @@ async def test_while_seat_is_slow_too_many_calls_are_answered_at_once_and_joins_
     # nobody waits for a seat that is not asked
     assert questions <= 0.1 * slow.codes.total()
     if FULL:
+        assert refused_within < 1.0
         assert slow.quantile(0.99) <= 1.2 * usual.quantile(0.99) + BUSY_SECONDS
 
 
 @asynccontextmanager
 async def _seat_stands_still(arena: Arena) -> AsyncIterator[None]:
-    """Every statement of seat waits, and is lost after five seconds."""
+    """Every statement of seat waits, and is lost after `LOST_SECONDS`."""
     engine = create_async_engine(parse(arena.addresses["seat"]))
     async with engine.begin() as connection:
         found = await connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
