@@ -1,1 +1,1 @@
-"""The frame under every service; knows no restaurant word."""
+"""The frame under every service; knows no rule of a restaurant."""

@@ -1,7 +1,7 @@
 """The desk: how a servicer hands a request to its database and gets the answer."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 
 from services.chassis.database import Database
 from services.chassis.group_commit import GroupCommit
-from services.chassis.idempotency import fingerprint, request_key
+from services.chassis.idempotency import fingerprints, request_key
 from services.chassis.interceptor import deadline
+from services.chassis.permissions import admission
 from services.chassis.unit_of_work import Needs, UnitOfWork
 
 U = TypeVar("U", bound=UnitOfWork)
@@ -35,11 +36,15 @@ def tried(function: Callable[..., T], *arguments: Any) -> T | Exception:
 
 
 class Desk(Generic[U]):
-    """Opens the unit of work for one request: reads on their own, mutations through the group commit."""
+    """Opens the unit of work for one request: reads on their own, mutations through the group commit.
 
-    def __init__(self, database: Database, lane: GroupCommit[U]) -> None:
+    `keys` are the installation's, the newest first.
+    """
+
+    def __init__(self, database: Database, lane: GroupCommit[U], keys: Sequence[str]) -> None:
         self._database = database
         self._lane = lane
+        self._keys = keys
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in a read-only transaction."""
@@ -68,18 +73,26 @@ class Desk(Generic[U]):
         return [next(ended) if isinstance(each, asyncio.Future) else each for each in begun]
 
     def _submit(self, answer: type[M], mutation: "Mutation[U, M]") -> asyncio.Future[M]:
-        request, work, needs = mutation
+        request, use_case, needs = mutation
+        by = admission.get()
+
+        def work(uow: U) -> M:
+            result = use_case(uow)
+            if uow.trail:
+                uow.trail.note(by, request, result)
+            return result
+
         if not request.request_id:
             return self._lane.run(work, needs, deadline=deadline.get())
         key = request_key(request.request_id)
-        mark = fingerprint(request.DESCRIPTOR.full_name, request)
+        marks = fingerprints(self._keys, request.DESCRIPTOR.full_name, by.asked_by, request)
 
         def once(uow: U) -> M:
-            first = uow.requests.answer(key, mark)
+            first = uow.requests.answer(key, marks)
             if first is not None:
                 return answer.FromString(first)
             result = work(uow)
-            uow.requests.remember(key, mark, result.SerializeToString())
+            uow.requests.remember(key, marks[0], result.SerializeToString())
             return result
 
         return self._lane.run(once, {**(needs or {}), "requests": (key,)}, deadline=deadline.get())

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.chassis.kernel import NotFound, Stale, invalid
+from services.chassis.kernel import ID, NotFound, Stale, invalid
 
 T = TypeVar("T")
 
@@ -23,7 +23,6 @@ _BLANK = re.compile(
     r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f"
     r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def text(field: str, value: str, *, longest: int, required: bool = False) -> str:
@@ -42,7 +41,7 @@ def text(field: str, value: str, *, longest: int, required: bool = False) -> str
 
 def identifier(field: str, value: str, *, shortest: int = 1) -> str:
     """An id chosen by the caller: a-z, 0-9 and inner hyphens, at most 63 characters (AIP-122)."""
-    if len(value) < shortest or not _ID.fullmatch(value):
+    if len(value) < shortest or not ID.fullmatch(value):
         raise invalid(field, f"must be {shortest} to 63 of a-z, 0-9 and hyphen, with no hyphen at the ends")
     return value
 
@@ -142,7 +141,7 @@ def check_etag(given: str, version: int) -> None:
 
 @cache
 def _form(pattern: str) -> re.Pattern[str]:
-    return re.compile("/".join(f"({_ID.pattern})" if part == "*" else re.escape(part) for part in pattern.split("/")))
+    return re.compile("/".join(f"({ID.pattern})" if part == "*" else re.escape(part) for part in pattern.split("/")))
 
 
 def _is_shown(char: str) -> bool:

@@ -1,5 +1,6 @@
 """Errors on the wire: canonical code and google.rpc details, made in one place."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,7 +80,8 @@ def refusal(error: DomainError, domain: str) -> Refusal:
         details.append(error_details_pb2.BadRequest(field_violations=violations))
     if error.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
-        delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
+        # not a moment too early
+        delay.FromMilliseconds(math.ceil(error.retry_after_seconds * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return Refusal(CODES[error.kind], str(error), details)
 

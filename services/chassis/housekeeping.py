@@ -1,10 +1,11 @@
 """Housekeeping: forget what no longer matters, a little at a time."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Column, Table, select
 from sqlalchemy.sql import ColumnElement
 
 from services.chassis.bulk import delete_keys
@@ -26,30 +27,46 @@ PAUSE_SECONDS = 0.5
 """While more is left, others have the database to themselves for so long in between."""
 
 
-async def prune_forever(lane: GroupCommit[Any], clock: Clock) -> None:
-    """Delete all old inbox ids and old answers every now and then, until cancelled."""
+Chore = Callable[[Any, int], int]
+"""`chore(uow, most)`: does some of what there is to do, `most` rows at most; gives how many it were."""
+
+
+async def keep_house(lane: GroupCommit[Any], clock: Clock, chores: Sequence[Chore] = ()) -> None:
+    """Prune, and do these chores, every now and then, until cancelled."""
+    todo: list[Chore] = [prune, *chores]
     while True:
-        more = False
-        try:
-            more = await lane.run(_prune, bounded=False)
-        except DomainError as error:
-            log.warning("nothing pruned", error=error.reason)
-        if more:
+        if todo := [chore for chore in todo if await _is_left(chore, lane)]:
             await asyncio.sleep(PAUSE_SECONDS)
         else:
             await clock.sleep_until(clock.now() + timedelta(seconds=EVERY_SECONDS))
+            todo = [prune, *chores]
             await asyncio.sleep(0)
 
 
-def _prune(uow: UnitOfWork) -> bool:
-    """True when there may be more."""
+async def _is_left(chore: Chore, lane: GroupCommit[Any]) -> bool:
+    try:
+        # so heavy that no other work shares its transaction: what that has loaded would be written over it
+        done = await lane.run(lambda uow: chore(uow, ROWS_AT_ONCE), weight=ROWS_AT_ONCE, bounded=False)
+    except DomainError as error:
+        log.warning("chore not done", error=error.reason)
+        return False
+    return done == ROWS_AT_ONCE
+
+
+def prune(uow: UnitOfWork, most: int) -> int:
+    """Delete old inbox ids and old answers."""
     inbox, requests = uow.table("inbox"), uow.table("requests")
-    ids = _delete_some(uow, inbox, inbox.c.applied_at < uow.now - KEEP_INBOX)
-    answers = _delete_some(uow, requests, requests.c.created_at < uow.now - KEEP_REQUESTS)
-    return max(ids, answers) == ROWS_AT_ONCE
+    ids = _delete(uow, inbox, inbox.c.applied_at < uow.now - KEEP_INBOX, most)
+    answers = _delete(uow, requests, requests.c.created_at < uow.now - KEEP_REQUESTS, most)
+    return max(ids, answers)
 
 
-def _delete_some(uow: UnitOfWork, table: Table, old: ColumnElement[bool]) -> int:
+def delete_ended(ends: Column[datetime], uow: UnitOfWork, most: int) -> int:
+    """Delete rows whose time in this column has passed."""
+    return _delete(uow, ends.table, ends < uow.now, most)
+
+
+def _delete(uow: UnitOfWork, table: Table, old: ColumnElement[bool], most: int) -> int:
     # each of several processes takes others
-    statement = select(table.c.id).where(old).limit(ROWS_AT_ONCE).with_for_update(skip_locked=True)
+    statement = select(table.c.id).where(old).limit(most).with_for_update(skip_locked=True)
     return delete_keys(uow.connection, table, uow.connection.execute(statement).scalars().all())

@@ -1,8 +1,9 @@
 """Request ids (AIP-155): the same id brings the first answer again."""
 
 import hashlib
+import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -37,14 +38,14 @@ class Requests:
         for row in rows_by_key(self._connection, self._table, unknown):
             self._known[row["id"]] = (row["fingerprint"], row["response"])
 
-    def answer(self, key: str, fingerprint: str) -> bytes | None:
-        """The first answer, or None. Raises `RequestIdReused` when the content differs."""
+    def answer(self, key: str, fingerprints: Sequence[str]) -> bytes | None:
+        """The first answer, or None. Raises `RequestIdReused` when its content has none of these fingerprints."""
         if key not in self._known:
             self.preload((key,))
         known = self._known[key]
         if known is None:
             return None
-        if known[0] != fingerprint:
+        if known[0] not in fingerprints:
             raise RequestIdReused(f"request_id {key} was used before with other content")
         return known[1]
 
@@ -69,6 +70,10 @@ def request_key(request_id: str) -> str:
     return request_id.lower()
 
 
-def fingerprint(method: str, request: Message) -> str:
-    """A hash of what was asked: the same for the same method and content."""
-    return hashlib.sha256(method.encode() + b"\0" + request.SerializeToString(deterministic=True)).hexdigest()
+def fingerprints(keys: Sequence[str], method: str, by: str, request: Message) -> list[str]:
+    """Hashes of who asked for what: the same for the same method and content, asked `by` the same caller.
+
+    One under each key, so that from none of them the content, a phone number maybe, can be found out by trying.
+    """
+    asked = f"{method}\0{by}\0".encode() + request.SerializeToString(deterministic=True)
+    return [hmac.digest(key.encode(), asked, hashlib.sha256).hex() for key in keys]

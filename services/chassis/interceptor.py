@@ -13,10 +13,14 @@ from google.protobuf.message import DecodeError
 from services.chassis import grpc_errors
 from services.chassis.calls import Call, Calls, Saga, no_saga
 from services.chassis.kernel import DeadlineExceeded, ServerStarting, ServerStopping, TooBusy
+from services.chassis.limits import Limits
+from services.chassis.permissions import Admission, Door
+from services.chassis.streams import Streams
 from services.chassis.telemetry import Telemetry
 
 T = TypeVar("T")
 
+DEFAULTS = Limits()
 # grpc core sheds at random above 1,000 pending calls: we refuse in an orderly way before that
 MAX_CALLS = 900
 MAX_DIALOGUES = 100
@@ -36,12 +40,21 @@ _UNDECODABLE = _Undecodable()
 class Edge(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server. No servicer catches, logs or counts by itself.
 
-    `running` is how many unary calls are under way, `dialogues` how many streams of requests. While `starting` all are
-    refused. Once `stopping` is set new ones are refused, streams of answers end, and streams of requests bring nothing
-    more.
+    `running` is how many unary calls are under way, `dialogues` how many streams of requests; `by_caller` tells of all
+    streams whose they are. While `starting` all are refused. Once `stopping` is set new ones are refused, streams of
+    answers end, and streams of requests bring nothing more.
     """
 
-    def __init__(self, domain: str, telemetry: Telemetry | None = None, saga: Saga = no_saga) -> None:
+    def __init__(
+        self,
+        domain: str,
+        door: Door,
+        telemetry: Telemetry | None = None,
+        saga: Saga = no_saga,
+        limits: Limits = DEFAULTS,
+    ) -> None:
+        self._door = door
+        self.by_caller = Streams(limits)
         self.telemetry = telemetry or Telemetry()
         self._refusals = grpc_errors.Refusals(domain, self.telemetry.metrics)
         self._calls = Calls(self.telemetry, saga)
@@ -90,7 +103,7 @@ class Edge(grpc.aio.ServerInterceptor):
                 self._check_open()
                 if self.running > MAX_CALLS:
                     raise TooBusy(f"{MAX_CALLS} calls are running")
-                self._check(request)
+                self._check(request, self._admit(call, context))
                 response = await in_time(context, behavior, request, context)
                 call.code = "OK"
                 return response
@@ -107,9 +120,11 @@ class Edge(grpc.aio.ServerInterceptor):
             call = self._calls.begin_stream(method, request)
             try:
                 self._check_open()
-                self._check(request)
-                async for response in _until(self.stopping, behavior(request, context)):
-                    yield response
+                admission = self._admit(call, context)
+                self._check(request, admission)
+                with self.by_caller.one(admission):
+                    async for response in _until(self.stopping, behavior(request, context)):
+                        yield response
                 call.code = "OK"
             except Exception as error:
                 await self._refuse(call, context, error)
@@ -126,9 +141,12 @@ class Edge(grpc.aio.ServerInterceptor):
                 self._check_open()
                 if self.dialogues > MAX_DIALOGUES:
                     raise TooBusy(f"{MAX_DIALOGUES} streams of requests are open")
-                async with aclosing(behavior(_until(self.stopping, self._checked(requests)), context)) as responses:
-                    async for response in responses:
-                        yield response
+                admission = self._admit(call, context)
+                checked = self._checked(requests, admission)
+                with self.by_caller.one(admission):
+                    async with aclosing(behavior(_until(self.stopping, checked), context)) as responses:
+                        async for response in responses:
+                            yield response
                 call.code = "OK"
             except Exception as error:
                 await self._refuse(call, context, error)
@@ -144,14 +162,18 @@ class Edge(grpc.aio.ServerInterceptor):
         if self.stopping.is_set():
             raise _stopping()
 
-    async def _checked(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    def _admit(self, call: Call, context: Any) -> Admission:
+        return self._door.admit(call.method.name, context.invocation_metadata() or ())
+
+    async def _checked(self, requests: AsyncIterator[Any], admission: Admission) -> AsyncIterator[Any]:
         async for request in requests:
-            self._check(request)
+            self._check(request, admission)
             yield request
 
-    def _check(self, request: Any) -> None:
+    def _check(self, request: Any, admission: Admission) -> None:
         if request is _UNDECODABLE:
             raise grpc_errors.undecodable(self._refusals.domain)
+        admission.check(request)
 
     async def _refuse(self, call: Call, context: Any, error: Exception) -> NoReturn:
         if isinstance(error, grpc.aio.AbortError):

@@ -6,7 +6,9 @@ import random
 import re
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import ClassVar
 
@@ -21,6 +23,7 @@ class Kind(Enum):
     EXHAUSTED = "RESOURCE_EXHAUSTED"
     ABORTED = "ABORTED"
     DENIED = "PERMISSION_DENIED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
     UNAVAILABLE = "UNAVAILABLE"
     DEADLINE = "DEADLINE_EXCEEDED"
 
@@ -28,17 +31,20 @@ class Kind(Enum):
 class DomainError(Exception):
     """A broken rule, named as a fact; the class's name is the reason on the wire (`LineFull` → `LINE_FULL`).
 
-    `english` and `korean` are what a person may be shown; the message is for the developer of the caller.
+    `english` and `korean` are what a person may be shown; the message is for the developer of the caller. Where trying
+    again later may help, `retry_after_seconds` tells when: the same for all of a kind, or for this one.
     """
 
     kind: ClassVar[Kind] = Kind.PRECONDITION
     english: ClassVar[str] = "That is not possible right now."
     korean: ClassVar[str] = "지금은 할 수 없습니다."
-    retry_after_seconds: ClassVar[float | None] = None
+    retry_after_seconds: float | None = None
 
-    def __init__(self, message: str, **metadata: str) -> None:
+    def __init__(self, message: str, retry_after: timedelta | None = None, /, **metadata: str) -> None:
         super().__init__(message)
         self.metadata = metadata
+        if retry_after is not None:
+            self.retry_after_seconds = retry_after.total_seconds()
 
     @property
     def reason(self) -> str:
@@ -72,6 +78,22 @@ class Stale(DomainError):
 
 class Conflict(Stale):
     """Another transaction changed the same rows first; the database runs this one again by itself."""
+
+
+class Unauthenticated(DomainError):
+    """Nobody knows who calls, and this is not for everybody."""
+
+    kind = Kind.UNAUTHENTICATED
+    english = "Please sign in."
+    korean = "로그인이 필요합니다."
+
+
+class PermissionDenied(DomainError):
+    """This is for others than the caller."""
+
+    kind = Kind.DENIED
+    english = "You are not allowed to do this."
+    korean = "권한이 없습니다."
 
 
 class RequestIdReused(DomainError):
@@ -161,6 +183,74 @@ class InvalidField(DomainError):
 def invalid(field_name: str, description: str) -> InvalidField:
     """An `InvalidField` for one field."""
     return InvalidField(Violation(field_name, description))
+
+
+class Role(Enum):
+    """In which role somebody calls."""
+
+    ANYBODY = "anybody"
+    CUSTOMER = "customer"
+    BACKEND = "backend"
+    HOST = "host"
+    MANAGER = "manager"
+    OPERATOR = "operator"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as far as it was verified.
+
+    `id` is that of the customer, backend, member of staff or operator, or a service's name. `stores` are those that
+    staff work for; a backend acts for the customers whose ids begin with `customers`.
+    """
+
+    role: Role = Role.ANYBODY
+    id: str = ""
+    stores: frozenset[str] = frozenset()
+    customers: str = ""
+
+
+ANYBODY = Caller()
+
+ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""What an id in a resource's name looks like (AIP-122)."""
+
+
+NO_TIME = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `most` within any `span` of time."""
+
+    most: int
+    span: timedelta
+
+    def wait(self, times: Sequence[datetime], now: datetime) -> timedelta:
+        """How long until there may be one more after those at these times, oldest first; nothing when there may."""
+        if len(times) < self.most:
+            return NO_TIME
+        return max(times[-self.most] + self.span - now, NO_TIME)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """At most `most` at once, which come back evenly in the course of `span`.
+
+    What was taken is told by one moment, that at which all of it will have come back (GCRA, ITU-T I.371).
+    """
+
+    most: int
+    span: timedelta
+
+    def wait(self, back_at: datetime | None, now: datetime) -> timedelta:
+        """How long until one more may be taken; nothing when it may."""
+        return max(self.take(back_at, now) - self.span - now, NO_TIME)
+
+    def take(self, back_at: datetime | None, now: datetime) -> datetime:
+        """When all will have come back, with one more taken now."""
+        return max(back_at or now, now) + self.span // self.most
 
 
 @dataclass(kw_only=True)

@@ -5,6 +5,7 @@ import itertools
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -17,13 +18,19 @@ from services.chassis.kernel import StorageBusy
 from services.chassis.logs import get_logger
 from services.chassis.running import CannotRun
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
 log = get_logger(__name__)
 
 LOCKED = {
-    "postgresql": ("SELECT pg_advisory_lock(7461626)", "SELECT pg_advisory_unlock(7461626)"),
-    "mariadb": ("SELECT GET_LOCK('tabling migrations', 60)", "SELECT RELEASE_LOCK('tabling migrations')"),
+    "postgresql": ("SELECT pg_try_advisory_lock(7461626)", "SELECT pg_advisory_unlock(7461626)"),
+    "mariadb": ("SELECT GET_LOCK('tabling migrations', 0)", "SELECT RELEASE_LOCK('tabling migrations')"),
 }
-"""Several may begin to migrate at once; the second one waits, and finds nothing left to do."""
+"""Several may begin to migrate at once; the second one waits, and finds nothing left to do.
+
+It asks again and again: PostgreSQL builds no index beside others while a statement waits that began before.
+"""
 
 
 class DatabaseUnusable(CannotRun):
@@ -41,7 +48,8 @@ def migrate(service: str, address: str) -> bool:
             return _migrate_file(service, sqlite_path(url))
         return asyncio.run(_migrate_server(service, address))
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
-        raise DatabaseUnusable(f"the database {shown(address)} cannot be used: {_said(error)}") from error
+        advice = "; others were in the way: try again" if trouble(error) is Trouble.CONFLICT else ""
+        raise DatabaseUnusable(f"the database {shown(address)} cannot be used: {_said(error)}{advice}") from error
 
 
 async def check(service: str, address: str, database: Database) -> None:
@@ -127,6 +135,14 @@ def _revision_of_file(database: Path) -> str | None:
     return str(row[0]) if row else None
 
 
+async def _alone(guard: "AsyncConnection", lock: str) -> None:
+    """Return once nobody else migrates."""
+    while True:
+        if await guard.scalar(text(lock)):
+            return
+        await asyncio.sleep(0.2)
+
+
 async def _migrate_server(service: str, address: str) -> bool:
     from sqlalchemy.ext.asyncio import create_async_engine  # a library that is loaded only to be used
 
@@ -134,7 +150,8 @@ async def _migrate_server(service: str, address: str) -> bool:
     lock, unlock = LOCKED[engine.dialect.name]
     try:
         async with engine.connect() as guard:
-            await guard.execute(text(lock))
+            await guard.execution_options(isolation_level="AUTOCOMMIT")
+            await _alone(guard, lock)
             async with engine.connect() as connection:
                 present = await connection.run_sync(revision)
                 await connection.rollback()

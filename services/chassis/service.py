@@ -20,11 +20,12 @@ from services.chassis.event_feed import Snapshots, add_event_feed
 from services.chassis.figures import Figure, of_every_service, read_from, read_queues
 from services.chassis.group_commit import GroupCommit
 from services.chassis.grpc_server import GrpcServer
-from services.chassis.housekeeping import prune_forever
+from services.chassis.housekeeping import Chore, keep_house
 from services.chassis.interceptor import LONGEST_SECONDS, Edge
 from services.chassis.logs import get_logger, tell
 from services.chassis.migrate import check, migrate
 from services.chassis.outbox import Outbox
+from services.chassis.permissions import Door, Table
 from services.chassis.readiness import Readiness
 from services.chassis.relay import Relay
 from services.chassis.running import CannotRun, causes
@@ -48,11 +49,15 @@ class Parts(Generic[U]):
     """What a service is made of, beyond the frame."""
 
     grpc_services: tuple[str, ...] = ()
+    permissions: Table = field(default_factory=dict)
+    """Who may call what; without it nobody may call anything."""
     register: Callable[[grpc.aio.Server], None] = lambda _: None
     handlers: Mapping[str, Handler[U]] = field(default_factory=dict)
     gather_seconds: float = 0.0
     """How long an event may wait for others, whose transaction it then shares."""
     timers: Mapping[str, TimerHandler[U]] = field(default_factory=dict)
+    chores: Sequence[Chore] = ()
+    """What housekeeping does, beside pruning."""
     snapshots: Snapshots | None = None
     loops: Iterable[Callable[[], Coroutine[Any, Any, None]]] = ()
     figures: Sequence[Figure] = ()
@@ -90,7 +95,7 @@ class Frame(Generic[U]):
             longest_pace_seconds=settings.longest_pace_seconds,
             telemetry=self.telemetry,
         )
-        self.desk = Desk(self.database, self.lane)
+        self.desk = Desk(self.database, self.lane, settings.keys)
         self.on_commit: list[Callable[[U], None]] = []
 
     async def close(self) -> None:
@@ -130,7 +135,8 @@ class Service(Generic[U]):
             frame.database, frame.tables, bus, self._change_outbox, frame.clock, telemetry=frame.telemetry
         )
         self.timers = TimerLoop(frame.database, frame.tables, frame.clock, self._fire)
-        edge = Edge(f"{settings.service}.tabling", frame.telemetry, parts.saga)
+        door = Door(settings.keys, parts.permissions)
+        edge = Edge(f"{settings.service}.tabling", door, frame.telemetry, parts.saga, settings.limits)
         self.grpc = GrpcServer(
             settings.listen, edge, parts.grpc_services, self._register, reflected=settings.reflection
         )
@@ -194,8 +200,8 @@ class Service(Generic[U]):
 
     def _loops(self) -> Iterable[Callable[[], Coroutine[Any, Any, None]]]:
         lane, relay, timers = self.frame.lane.serve, self.relay.serve, self.timers.serve
-        prune = lambda: prune_forever(self.frame.lane, self.frame.clock)  # noqa: E731
-        return (lane, relay, timers, prune, self.readiness.serve, *self._metrics_port(), *self._parts.loops)
+        house = lambda: keep_house(self.frame.lane, self.frame.clock, self._parts.chores)  # noqa: E731
+        return (lane, relay, timers, house, self.readiness.serve, *self._metrics_port(), *self._parts.loops)
 
     def _measure(self, edge: Edge) -> None:
         frame, metrics = self.frame, self.frame.telemetry.metrics

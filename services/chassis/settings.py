@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from services.chassis.limits import MOST_OF_ANYTHING, Limits
 from services.chassis.mounted import Mounted
 from services.chassis.running import CannotRun
 
@@ -14,6 +15,11 @@ PORTS = {"reception": 9101, "seat": 9102, "management": 9103, "dashboard": 9104,
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 REQUEST_LOGS = ("refused", "changes", "all")
 """What gets a line of its own: only what went wrong; also what changed something; every call."""
+
+LONGEST_DAYS = 3650.0
+
+SHORTEST_KEY = 32
+"""Characters: 128 bits, written in hexadecimal digits."""
 
 SWITCH = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
 
@@ -29,6 +35,12 @@ class Settings:
     `listen` and `upstreams` (service → target) are host:port. `database` is `sqlite:///path`, `postgresql://…`,
     `mariadb://…` or the path of a SQLite file; `bus` is `memory` or `amqp://…`. Times are seconds.
 
+    `keys` open the services' doors (see `callers`), of `pass_keys` passes are made, by `phone_keys` phone numbers are
+    sealed; of each the newest is the first.
+
+    What is known of somebody is deleted after a while: `contact_days` after a party has left, how it can be reached and
+    its pass; after `notice_days`, what it was told.
+
     `request_log` is one of `REQUEST_LOGS`. `metrics_listen` is host:port, or empty for no figures; `traces` an OTLP
     endpoint, or empty for no traces; `traces_share` is the share of calls, 0 to 1, that begin a trace.
     """
@@ -37,8 +49,14 @@ class Settings:
     listen: str
     database: str
     upstreams: Mapping[str, str]
+    keys: tuple[str, ...] = ()
+    pass_keys: tuple[str, ...] = ()
+    phone_keys: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
     bus: str = "memory"
     kakao_url: str = "http://127.0.0.1:9190"
+    contact_days: float = 7.0
+    notice_days: float = 90.0
     reflection: bool = True
     heartbeat_seconds: float = 15.0
     longest_pace_seconds: float = 0.2
@@ -73,6 +91,13 @@ class Variables:
 
     def seconds(self, name: str, default: float) -> float:
         return self._number(name, default, math.inf, "a number of seconds")
+
+    def days(self, name: str, default: float) -> float:
+        wanted = f"a number of days from 1 to {LONGEST_DAYS:.0f}"
+        days = self._number(name, default, LONGEST_DAYS, wanted)
+        if days < 1:
+            raise self._wrong(name, wanted, self.text(name, ""))
+        return days
 
     def address(self, name: str, default: str) -> str:
         value = self.text(name, default)
@@ -117,14 +142,28 @@ class Variables:
         except KeyError:
             raise self._wrong(name, "on or off", value) from None
 
+    def keys(self, name: str = "KEY") -> tuple[str, ...]:
+        """Secrets of this installation, the newest first. There is no way to do without."""
+        found = tuple(self.text(name, "").split())
+        if not found:
+            variable = self._found(name)
+            raise SettingsError(f"{variable} must hold one key or more, or {variable}_FILE name a file that does")
+        if any(len(key) < SHORTEST_KEY for key in found):
+            raise SettingsError(f"{self._found(name)} must hold keys of {SHORTEST_KEY} characters or more")
+        return found
+
     def share(self, name: str, default: float) -> float:
         return self._number(name, default, 1.0, "a number from 0 to 1")
 
-    def whole(self, name: str, default: int, most: int) -> int:
+    def whole(self, name: str, default: int, most: int, least: int = 0) -> int:
         value = self.text(name, str(default))
-        if not (value.isascii() and value.isdigit() and int(value) <= most):
-            raise self._wrong(name, f"a whole number from 0 to {most}", value)
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise self._wrong(name, f"a whole number from {least} to {most}", value)
         return int(value)
+
+    def limits(self) -> Limits:
+        defaults = asdict(Limits())
+        return Limits(**{name: self.whole(name.upper(), most, MOST_OF_ANYTHING, 1) for name, most in defaults.items()})
 
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
         value = self.text(name, default)
@@ -173,8 +212,11 @@ def from_environment(service: str, environment: Mapping[str, str]) -> Settings:
         listen=given.address("LISTEN", f"127.0.0.1:{PORTS[service]}"),
         database=given.database(str(data / f"{service}.db")),
         upstreams=upstreams(given),
+        limits=given.limits(),
         bus=given.bus("memory"),
         kakao_url=given.url("KAKAO_URL", "http://127.0.0.1:9190"),
+        contact_days=given.days("CONTACT_DAYS", 7.0),
+        notice_days=given.days("NOTICE_DAYS", 90.0),
         reflection=given.switch("REFLECTION", "on"),
         heartbeat_seconds=given.seconds("HEARTBEAT_SECONDS", 15.0),
         longest_pace_seconds=given.seconds("LONGEST_PACE_SECONDS", 0.2),
@@ -184,4 +226,8 @@ def from_environment(service: str, environment: Mapping[str, str]) -> Settings:
         metrics_listen=given.optional_address("METRICS_LISTEN"),
         traces=given.optional_url("TRACES"),
         traces_share=given.share("TRACES_SHARE", 1.0),
+        # last: without them, operators' commands still learn of all the others
+        keys=given.keys(),
+        pass_keys=given.keys("PASS_KEY") if service == "reception" else (),
+        phone_keys=given.keys("PHONE_KEY") if service == "reception" else (),
     )

@@ -138,6 +138,6 @@ class Tracer:
         return Span(self._tracer.start_span(name, context, trace.SpanKind[kind]))
 
 
-def metadata(traceparent: str) -> tuple[tuple[str, str], ...] | None:
-    """What a gRPC call carries so that its server goes on with the trace; None where there is none."""
-    return (("traceparent", traceparent),) if traceparent else None
+def metadata(traceparent: str) -> tuple[tuple[str, str], ...]:
+    """What a gRPC call carries so that its server goes on with the trace; nothing where there is none."""
+    return (("traceparent", traceparent),) if traceparent else ()

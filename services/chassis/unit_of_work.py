@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, MetaData, Table
 
+from services.chassis.audit import TABLE, Trail
 from services.chassis.idempotency import Requests
 from services.chassis.inbox import Inbox
 from services.chassis.kernel import Aggregate
@@ -70,6 +71,7 @@ class UnitOfWork:
         self.inbox = self.collection("inbox", Inbox(connection, tables["inbox"], now, self._count))
         self.requests = self.collection("requests", Requests(connection, tables["requests"], now))
         self.timers = self.collection("timers", Timers(connection, tables["timers"], self._count))
+        self.trail = self.collection("trail", Trail(tables[TABLE], now)) if TABLE in tables else None
 
     C = TypeVar("C", bound=Collection)
 

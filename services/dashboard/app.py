@@ -11,6 +11,7 @@ from services.dashboard.adapters.tables import metadata
 from services.dashboard.adapters.unit_of_work import DashboardUnit
 from services.dashboard.entrypoints.consumer import handlers
 from services.dashboard.entrypoints.servicer import DashboardServicer
+from services.permissions import PERMISSIONS
 from tabling.dashboard.v1.dashboard_service_pb2 import DESCRIPTOR
 from tabling.dashboard.v1.dashboard_service_pb2_grpc import add_DashboardServiceServicer_to_server
 
@@ -27,6 +28,7 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[DashboardUnit]:
 
     parts = Parts(
         grpc_services=(DESCRIPTOR.services_by_name["DashboardService"].full_name,),
+        permissions=PERMISSIONS,
         register=register,
         handlers=handlers(),
         gather_seconds=GATHER_SECONDS,

@@ -1,7 +1,8 @@
 """The rebuild of the read model, beside the service or without it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+from services.chassis.callers import as_service
 from services.chassis.database import Database
 from services.dashboard.adapters.feeds import Feeds, open_feeds
 from services.dashboard.adapters.shown import SqlShown
@@ -13,14 +14,18 @@ from tabling.messaging.v1.envelope_pb2 import Envelope
 
 
 async def rebuild(
-    database: Database, targets: Mapping[str, str], progress: Callable[[Rebuilt], None] = lambda _: None
+    database: Database,
+    targets: Mapping[str, str],
+    keys: Sequence[str],
+    progress: Callable[[Rebuilt], None] = lambda _: None,
 ) -> Rebuilt:
     """Put the read model in `database` right by what the services at `targets` (service → host:port) say.
 
-    It may be killed at any moment and run again; the service may run meanwhile. Raises `FeedUnavailable`,
-    `NeverRight` and what the database raises.
+    `keys` are this installation's. It may be killed at any moment and run again; the service may run meanwhile.
+
+    Raises `FeedUnavailable`, `NeverRight` and what the database raises.
     """
-    async with open_feeds(targets, handlers().keys()) as feeds:
+    async with open_feeds(targets, handlers().keys(), as_service(keys, "dashboard")) as feeds:
         return await application.rebuild(_Snapshots(feeds), SqlShown(database), progress)
 
 

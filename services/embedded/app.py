@@ -16,6 +16,8 @@ from services.local.commands import DESCRIPTORS
 from services.local.folder import owned
 from services.local.gateway import Gateway, GatewaySettings
 from services.local.kakao import kakao
+from services.local.keys import Keys
+from services.local.keys import of as keys_of
 from services.local.ports import require_free
 
 if TYPE_CHECKING:
@@ -44,8 +46,10 @@ async def up(
     """
     with owned(settings.data):
         await require_free(settings.listeners)
-        write_environment(settings.data, settings.environment)
-        gateway = _gateway(settings) if settings.gateway else None
+        keys = keys_of(settings.data)
+        environment = {**environment, **keys.environment}
+        write_environment(settings.data, {**settings.environment, **keys.environment})
+        gateway = _gateway(settings, keys) if settings.gateway else None
         children = [kakao(settings.kakao_port, settings.data), *([gateway.child] if gateway else [])]
         async with started(children):
             await _load(stop)
@@ -57,7 +61,7 @@ async def up(
             gc.freeze()
             gc.enable()
             metrics_listen = Variables("embedded", environment).optional_address("METRICS_LISTEN")
-            start = _Start(settings, services, children, gateway, metrics_listen, process_start)
+            start = _Start(settings, keys, services, children, gateway, metrics_listen, process_start)
             await _serve(start, stop, ready)
 
 
@@ -66,6 +70,7 @@ class _Start:
     """What is starting, and what it has to wait for."""
 
     settings: EmbeddedSettings
+    keys: Keys
     services: "Sequence[Service[Any]]"
     children: Sequence[Child]
     gateway: Gateway | None
@@ -85,7 +90,7 @@ class _Start:
             if self.settings.demo:
                 from services.local.demo import seed
 
-                group.create_task(seed(self.settings.targets))
+                group.create_task(seed(self.settings.targets, self.keys.installation))
         return Ready(self.settings, serving_after, time.monotonic() - self.process_start)
 
 
@@ -121,10 +126,12 @@ async def _serve(start: _Start, stop: asyncio.Event, ready: Callable[[Ready], No
             services_stop.set()
 
 
-def _gateway(settings: EmbeddedSettings) -> Gateway:
+def _gateway(settings: EmbeddedSettings, keys: Keys) -> Gateway:
     wanted = GatewaySettings(
         descriptors=DESCRIPTORS,
         upstreams=settings.targets,
+        issuer=keys.issuer,
+        key=keys.installation[0],
         listen_port=settings.port,
         cors_origins=settings.origins,
         reflection_upstream="reception",

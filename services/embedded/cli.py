@@ -75,6 +75,7 @@ def _tell(ready: Ready) -> None:
         rows = []
     rows.append(("KakaoTalk inbox", f"http://127.0.0.1:{settings.kakao_port}/inbox"))
     rows.extend((f"{name} (gRPC)", target) for name, target in settings.targets.items())
+    rows.append(("tokens", f"scripts/token operator --data {settings.data}, and so on"))
     rows.append(("data", str(settings.data)))
     rows.append(("started", f"services {ready.serving_after:.2f} s, all {ready.ready_after:.2f} s"))
     tell_up(rows)

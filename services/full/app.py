@@ -10,12 +10,15 @@ from services.chassis.settings import PORTS
 from services.full.infrastructure import Infrastructure
 from services.full.processes import migrate, own, service
 from services.full.settings import FullSettings
+from services.local import certificates
 from services.local.child import Child, ended, started
 from services.local.commands import DESCRIPTORS
 from services.local.demo import seed
 from services.local.folder import owned
 from services.local.gateway import Gateway, GatewaySettings
 from services.local.kakao import kakao
+from services.local.keys import Keys
+from services.local.keys import of as keys_of
 from services.local.ports import require_free
 
 
@@ -65,12 +68,13 @@ class _System:
         self._ready = ready
         self._process_start = process_start
         self._infrastructure = Infrastructure(settings.data, environment)
-        self._told = _told(settings) | self._infrastructure.addresses
+        self._keys = keys_of(settings.data)
+        self._told = {**_told(settings), **self._infrastructure.addresses, **self._keys.environment}
         self._environment = {**environment, **self._told}
         logs = settings.data / "logs"
         self._logs = logs
         self._services = [service(process, self._environment, logs) for process in settings.processes]
-        self._gateway = _gateway(settings)
+        self._gateway = _gateway(settings, self._keys)
         self._kakao = kakao(settings.kakao_port, settings.data)
 
     async def run(self) -> None:
@@ -99,11 +103,13 @@ class _System:
             for child in children:
                 group.create_task(child.keep_running())
             group.create_task(self._infrastructure.keep_running())
+            group.create_task(certificates.keep(self._settings.data))
             for child in children:
                 await child.answering.wait()
             await self._gateway.serving()
             if self._settings.demo:
-                await seed({target: places.partition(",")[0] for target, places in self._settings.targets.items()})
+                targets = {target: places.partition(",")[0] for target, places in self._settings.targets.items()}
+                await seed(targets, self._keys.installation)
             self._ready(Ready(self._settings, self._infrastructure.addresses, servers_after, self._age()))
 
     def _age(self) -> float:
@@ -121,11 +127,14 @@ def _told(settings: FullSettings) -> dict[str, str]:
     return told
 
 
-def _gateway(settings: FullSettings) -> Gateway:
+def _gateway(settings: FullSettings, keys: Keys) -> Gateway:
     wanted = GatewaySettings(
         descriptors=DESCRIPTORS,
         upstreams=settings.targets,
+        issuer=keys.issuer,
+        key=keys.installation[0],
         listen_port=settings.port,
+        certificate=certificates.of(settings.data),
         cors_origins=settings.origins,
         reflection_upstream="reception",
     )

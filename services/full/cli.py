@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from services.full.app import Ready, up
 from services.full.infrastructure import POSTGRESQL
 from services.full.servers import away
 from services.full.settings import METRICS_PORTS_ABOVE, FullSettings
+from services.local import certificates
 from services.local.commands import add_data, add_port, process_start, require_contracts, reset, tell_up
 
 DEFAULTS = FullSettings()
@@ -42,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     data = partial(add_data, shown=DEFAULTS.data)
     data(parser, default=DEFAULTS.data)
-    add_port(parser, "--port", DEFAULTS.port, "of the gateway: JSON and gRPC")
+    add_port(parser, "--port", DEFAULTS.port, "of the gateway: JSON and gRPC, by TLS")
     count = METRICS_PORTS_ABOVE + len(PORTS) * MOST_REPLICAS
     what = f"of the services: one after the other, and {METRICS_PORTS_ABOVE} above them their metrics"
     add_port(parser, "--first-port", DEFAULTS.first_port, what, in_a_row=count)
@@ -83,10 +85,13 @@ def _reset(options: argparse.Namespace) -> int:
 
 def _tell(ready: Ready) -> None:
     settings = ready.settings
-    gateway = f"http://127.0.0.1:{settings.port}"
+    gateway = f"https://127.0.0.1:{settings.port}"
+    authority = certificates.authority(settings.data)
     rows = [
         ("gateway (JSON and gRPC)", gateway),
-        ("try", f"curl '{gateway}/v1/storeViews:search?openNow=true'"),
+        ("whom to trust", str(authority)),
+        ("try", f"curl --cacert {shlex.quote(str(authority))} '{gateway}/v1/storeViews:search?openNow=true'"),
+        ("tokens", f"scripts/token operator --data {settings.data}, and so on"),
         ("KakaoTalk inbox", f"{settings.kakao_url}/inbox"),
     ]
     rows.extend((f"{name} (gRPC)", places.replace(",", " ")) for name, places in settings.targets.items())

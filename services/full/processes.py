@@ -13,6 +13,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 MIGRATE_SECONDS = 120.0
 
+RECEPTIONS = ("_PASS_KEY", "_PHONE_KEY")
+"""How the names of variables end that nobody but reception may know."""
+
 
 def own(process: Replica) -> dict[str, str]:
     """What this process must be told of itself."""
@@ -34,12 +37,18 @@ def service(process: Replica, environment: Mapping[str, str], logs: Path) -> Chi
             log=log,
             answers=answers,
             explain=lambda text: f"its whole log is {log}",
-            environment={**environment, **own(process)},
+            environment={**told_to(process.service, environment), **own(process)},
             start_seconds=START_SECONDS,
             stop_seconds=STOP_SECONDS,
             most_ends=None,
         )
     )
+
+
+def told_to(service: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a service; keys that are reception's alone are not in that of others."""
+    kept = () if service == "reception" else RECEPTIONS
+    return {name: value for name, value in environment.items() if not name.removesuffix("_FILE").endswith(kept)}
 
 
 async def migrate(services: Sequence[str], environment: Mapping[str, str], logs: Path) -> None:

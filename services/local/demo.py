@@ -1,12 +1,13 @@
 """Demo data: a handful of Seoul stores with tables, made through the same calls that staff would make.
 
-`python -m services.local.demo` makes them where `TABLING_MANAGEMENT_TARGET` and `TABLING_SEAT_TARGET` lead.
+`python -m services.local.demo` makes them where `TABLING_MANAGEMENT_TARGET` and `TABLING_SEAT_TARGET` lead,
+with the key of `TABLING_KEY`.
 """
 
 import asyncio
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
+from services.chassis.callers import Identity, as_principal
 from services.chassis.logs import get_logger
 from services.chassis.settings import Variables, upstreams
 from tabling.management.v1.management_service_pb2 import CreateStoreRequest, OpenStoreRequest
@@ -61,31 +63,33 @@ STORES = (
 )  # fmt: skip
 
 
-async def seed(targets: Mapping[str, str]) -> None:
-    """Make what is missing of the demo stores. `targets`: service → host:port. Safe to repeat."""
+async def seed(targets: Mapping[str, str], keys: Sequence[str]) -> None:
+    """Make what is missing of the demo stores. `targets`: service → host:port; `keys` open them. Safe to repeat."""
     async with (
         grpc.aio.insecure_channel(targets["management"]) as management,
         grpc.aio.insecure_channel(targets["seat"]) as seat,
     ):
         stubs = (ManagementServiceStub(management), SeatServiceStub(seat))
-        await asyncio.gather(*(_seed_store(*stubs, store) for store in STORES))
-
-
-async def _seed_store(management: Any, seat: Any, demo: DemoStore) -> None:
-    created = await _unless_there(
-        management.CreateStore(
-            CreateStoreRequest(store=_store(demo), store_id=demo.id, request_id=_request_id("create", demo.id))
+        operator = as_principal(keys, aud="tabling-operator", sub="demo")
+        manager = as_principal(
+            keys, aud="tabling-staff", sub="demo", role="manager", stores=[store.id for store in STORES]
         )
-    )
+        await asyncio.gather(*(_seed_store(*stubs, operator, manager, store) for store in STORES))
+
+
+async def _seed_store(management: Any, seat: Any, operator: Identity, manager: Identity, demo: DemoStore) -> None:
+    create = CreateStoreRequest(store=_store(demo), store_id=demo.id, request_id=_request_id("create", demo.id))
+    created = await _unless_there(management.CreateStore(create, metadata=operator))
     if demo.tables:
         request = BatchCreateTablesRequest(
             parent=f"stores/{demo.id}",
             requests=[_table(number, capacity) for number, capacity in enumerate(demo.tables, 1)],
             request_id=_request_id("tables", demo.id),
         )
-        await _unless_there(_once_known(lambda: seat.BatchCreateTables(request)))
+        await _unless_there(_once_known(lambda: seat.BatchCreateTables(request, metadata=manager)))
     if created is not None and created.state == Store.CLOSED and created.version == 1:
-        await management.OpenStore(OpenStoreRequest(name=f"stores/{demo.id}", request_id=_request_id("open", demo.id)))
+        opening = OpenStoreRequest(name=f"stores/{demo.id}", request_id=_request_id("open", demo.id))
+        await management.OpenStore(opening, metadata=manager)
 
 
 async def _unless_there(call: Awaitable[T]) -> T | None:
@@ -135,4 +139,5 @@ def _request_id(what: str, store: str) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(seed(upstreams(Variables("management", os.environ))))
+    variables = Variables("management", os.environ)
+    asyncio.run(seed(upstreams(variables), variables.keys()))

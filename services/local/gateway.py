@@ -3,53 +3,141 @@
 import asyncio
 import dataclasses
 import json
+import os
+import resource
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import jinja2
 
+from services.chassis.callers import AUDIENCES
+from services.chassis.kernel import Role
 from services.local.child import Child, ChildFailed, Program
 from services.local.gateway_errors import reply_mappers
-from services.local.gateway_routes import PUBLIC, WELL_FORMED_PATH, public_methods, web_files
+from services.local.gateway_routes import (
+    JOINING_PATH,
+    PLAIN_HEADERS,
+    PUBLIC,
+    WELL_FORMED_PATH,
+    public_methods,
+    web_file,
+    web_files,
+)
 from services.local.probe import fetch
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "envoy" / "gateway.yaml.j2"
 SERVING_SECONDS = 20.0
+KEY_VARIABLE = "TABLING_KEY"
+OTHER_FILES = 256
+"""How many files Envoy opens at most besides its callers' connections."""
+
+OPENAPI = "/v1/openapi.json"
+"""Where the description of the JSON API is."""
+ISSUER = "tabling"
+"""Who issues tokens on one machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one request may take. `stream_*` and `idle_seconds` are for the Watch methods."""
+    """What one request may take, and how many there may be.
+
+    `stream_*` and `idle_seconds` are for the Watch methods. A connection without a request is closed after
+    `connection_idle_seconds`; on it headers may take `headers_seconds`, and so may the answer to a ping, which is sent
+    every `ping_seconds`. `heap_bytes`: what requests and connections may take of memory together, before they are
+    refused. `token_seconds`: no token may be good for longer; every `keys_seconds` the issuer is asked for its keys.
+    `message_bytes` are those of one gRPC message with the five before it, `body_bytes` those of a JSON body.
+    `requests` and `*per_*` are requests a second: in all, from one address before its tokens are looked at, of callers
+    without a token from one address, of one token's holder, of one backend, and of JSON callers who want to join the
+    line of one store: all of them, and one of them who is no backend. Of so many callers as `callers_known` it is known
+    how much they asked for lately. Of IPv6 an address stands for all that begin with the same 64 bits.
+    """
 
     unary_seconds: float = 10
     stream_seconds: float = 4 * 3600
     idle_seconds: float = 60
+    connection_idle_seconds: float = 300
+    headers_seconds: float = 10
+    ping_seconds: float = 30
     body_bytes: int = 64 * 1024
+    message_bytes: int = 256 * 1024 + 5
     answer_bytes: int = 16 * 1024 * 1024
-    connections: int = 10_000
+    connections: int = 20_000
+    heap_bytes: int = 1024 * 1024 * 1024
     requests_per_upstream: int = 10_000
+    streams_per_upstream: int = 20_000
+    token_seconds: int = 24 * 3600
+    keys_seconds: int = 300
+    requests: int = 20_000
+    looks_per_address: int = 10_000
+    per_address: int = 200
+    per_principal: int = 50
+    per_backend: int = 5_000
+    per_store: int = 50
+    per_store_and_caller: int = 5
+    callers_known: int = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Who issues tokens: `jwks` is the file with its public keys, or the address that tells them."""
+
+    name: str
+    jwks: Path | str
+
+    @property
+    def host(self) -> str:
+        """Whom to ask for the keys; empty for a file."""
+        return "" if isinstance(self.jwks, Path) else urlsplit(self.jwks).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """Where to ask."""
+        return urlsplit(str(self.jwks)).port or (443 if self.is_encrypted else 80)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the keys come by TLS."""
+        return str(self.jwks).startswith("https:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """With what the gateway proves who it is: files with the chain, its private key, and `authority`, who vouches."""
+
+    chain: Path
+    key: Path
+    authority: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
     """What the gateway must be told.
 
+    `key` opens the services' doors, and `issuer` issues the tokens that count.
+
+    `descriptors` are those that scripts/generate made, with the API's description beside them.
     `upstreams` has host:port of every service; of one with replicas all of them, with commas between. Port 0 means
     any free one. `balanced` says that each upstream is one address behind which others balance, and know who is well:
     the gateway then neither asks after anybody nor ejects anybody, and is well while it runs. `reflection_upstream`
     names the service that answers gRPC reflection for all, `web_root` the folder with the web client, `trusted_hops`
-    how many proxies in front are believed about where a caller comes from. Raises `ValueError`.
+    how many proxies in front are believed about where a caller comes from. With a `certificate` it speaks TLS, and
+    nothing else. Raises `ValueError`.
     """
 
     descriptors: Path
     upstreams: Mapping[str, str]
+    issuer: Issuer
+    key: str = field(repr=False)
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     admin_port: int = 0
+    certificate: Certificate | None = None
     balanced: bool = False
     cors_origins: tuple[str, ...] = ()
     access_log: Path | None = None
@@ -68,21 +156,53 @@ class GatewaySettings:
             raise ValueError(f"reflection_upstream must be one of {', '.join(PUBLIC)}")
 
 
-def render(settings: GatewaySettings) -> str:
-    """Envoy's configuration as YAML."""
+def render(settings: GatewaySettings, certificate_file: Path | None = None) -> str:
+    """Envoy's configuration as YAML; `certificate_file` will hold what `render_certificate` returns."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False, "default": str}
     given = {name.name: getattr(settings, name.name) for name in dataclasses.fields(settings)}
     services = [_service(settings, upstream) for upstream in PUBLIC]
+    methods = list(public_methods(settings.descriptors))
+    streaming = {method.upstream for method in methods if method.is_stream} | {settings.reflection_upstream}
+    [backend] = (audience for audience, role in AUDIENCES.items() if role is Role.BACKEND)
+    description = web_file(OPENAPI, settings.descriptors.with_name("openapi.json"))
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         given,
         services=services,
         upstream={service["upstream"]: service for service in services},
-        methods=list(public_methods(settings.descriptors)),
-        files=list(web_files(settings.web_root)) if settings.web_root else [],
+        methods=methods,
+        streaming=streaming,
+        files=[description, *(web_files(settings.web_root) if settings.web_root else [])],
         well_formed_path=WELL_FORMED_PATH,
+        joining_path=JOINING_PATH,
+        plain_headers=PLAIN_HEADERS,
+        connections=min(settings.limits.connections, open_files() - OTHER_FILES),
+        certificate_file=certificate_file,
         mappers=list(reply_mappers()),
+        audiences=list(AUDIENCES),
+        backend=backend,
     )
+
+
+def render_certificate(certificate: Certificate) -> str:
+    """What Envoy is told of the certificate, as JSON."""
+    files = {
+        "certificate_chain": {"filename": str(certificate.chain)},
+        "private_key": {"filename": str(certificate.key)},
+    }
+    kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+    return json.dumps({"resources": [{"@type": kind, "name": "certificate", "tls_certificate": files}]})
+
+
+def open_files() -> int:
+    """How many files this process and those it starts may have open, once they ask for it."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def raise_open_files() -> None:
+    """Ask for it. Envoy ends when it cannot accept a connection."""
+    most = open_files()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def envoy_binary() -> Path:
@@ -126,6 +246,7 @@ class Gateway:
                 answers=self._answers,
                 prepare=self._write_files,
                 explain=self._explain,
+                environment={**os.environ, KEY_VARIABLE: settings.key},
             )
         )
 
@@ -133,7 +254,8 @@ class Gateway:
     def url(self) -> str:
         """Where callers find it."""
         host = self._settings.listen_host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "https" if self._settings.certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def admin_url(self) -> str:
@@ -166,9 +288,11 @@ class Gateway:
     async def serving(self) -> None:
         """Return once every service can be reached through it. Raises `ChildFailed`."""
         await self.child.answering.wait()
+        certificate = self._settings.certificate
+        trusting = ssl.create_default_context(cafile=certificate.authority) if certificate else None
         try:
             async with asyncio.timeout(SERVING_SECONDS):
-                while await fetch(f"{self.url}/healthz") is None:  # noqa: ASYNC110 - it is another process
+                while await fetch(f"{self.url}/healthz", trusting) is None:  # noqa: ASYNC110 - it is another process
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise ChildFailed(f"the gateway does not reach every service; ask {self.admin_url}/clusters") from None
@@ -182,7 +306,10 @@ class Gateway:
 
     def _write_files(self) -> None:
         self._address_file.unlink(missing_ok=True)
-        self._config_file.write_text(render(self._settings), encoding="utf-8")
+        raise_open_files()
+        if certificate := self._settings.certificate:
+            self._certificate_file.write_text(render_certificate(certificate), encoding="utf-8")
+        self._config_file.write_text(render(self._settings, self._certificate_file), encoding="utf-8")
 
     async def _answers(self) -> bool:
         if not self._address_file.exists() or not (address := self._address_file.read_text()):
@@ -204,6 +331,10 @@ class Gateway:
     @property
     def _config_file(self) -> Path:
         return self.folder / "gateway.yaml"
+
+    @property
+    def _certificate_file(self) -> Path:
+        return self.folder / "certificate.json"
 
     @property
     def _log_file(self) -> Path:

@@ -1,20 +1,20 @@
 """What callers are told when the gateway itself refuses or fails: the same Status, as JSON or as gRPC."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import any_pb2
+from google.protobuf import duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 DOMAIN = "gateway.tabling"
-OWN_WORDS = "%LOCAL_REPLY_BODY%"
-"""Stands for Envoy's text about this very request."""
 
 # To Envoy a transcoded call looks like gRPC, too, but for the path that it came by.
 GRPC_CALLER = (
-    "request.headers['content-type'].startsWith('application/grpc') && !('x-envoy-original-path' in request.headers)"
+    "(request.headers['content-type'] == 'application/grpc'"
+    " || request.headers['content-type'].startsWith('application/grpc+'))"
+    " && !('x-envoy-original-path' in request.headers)"
 )
 
 
@@ -28,10 +28,19 @@ class EdgeError:
     message: str
     status: int | None = None
     """The HTTP status to answer with instead of Envoy's."""
+    retry_seconds: int | None = None
+    """After how long it may be tried again."""
 
 
-# The first that matches is told.
+# The first that matches is told; at the top is what a flood meets, for looking costs.
 ERRORS = (
+    EdgeError(
+        "response.code == 429",
+        code_pb2.RESOURCE_EXHAUSTED,
+        "TOO_MANY_REQUESTS",
+        "too many requests from one caller, or for one store; try again in a moment",
+        retry_seconds=1,
+    ),
     EdgeError(
         "response.code == 400 && response.code_details.startsWith('path_normalization_failed')",
         code_pb2.INVALID_ARGUMENT,
@@ -54,7 +63,8 @@ ERRORS = (
         "response.code == 400 && response.code_details.contains('grpc_json_transcode_failure')",
         code_pb2.INVALID_ARGUMENT,
         "MALFORMED_REQUEST",
-        OWN_WORDS,
+        # Envoy's own text quotes values: a phone number maybe
+        "the JSON or the query does not fit the method: it cannot be read, a field is unknown, or of another type",
     ),
     EdgeError(
         "response.code == 404 && " + GRPC_CALLER,
@@ -93,7 +103,7 @@ ERRORS = (
         "the path and headers of the request are too large, or the headers too many",
     ),
     EdgeError(
-        "response.code == 503 && response.code_details.contains('overflow')",
+        "response.code == 503 && (response.code_details == 'overload' || response.code_details.contains('overflow'))",
         code_pb2.UNAVAILABLE,
         "OVERLOADED",
         "too many requests are under way; try again in a moment",
@@ -103,6 +113,23 @@ ERRORS = (
         code_pb2.UNAVAILABLE,
         "SERVICE_UNAVAILABLE",
         "the service does not answer at present; try again in a moment",
+    ),
+    EdgeError(
+        # The token may be good, and nobody can tell
+        "response.code == 401 && response.code_details.contains('Jwks_remote_fetch')",
+        code_pb2.UNAVAILABLE,
+        "KEYS_UNAVAILABLE",
+        "the keys of who issues tokens could not be had; try again in a moment",
+        status=503,
+        retry_seconds=1,
+    ),
+    EdgeError(
+        # Envoy's word for a token for somebody else is 403
+        "response.code in [401, 403] && response.code_details.startsWith('jwt_authn_access_denied')",
+        code_pb2.UNAUTHENTICATED,
+        "INVALID_TOKEN",
+        "the token is expired, or not one for this system",
+        status=401,
     ),
     EdgeError(
         "response.code in [403, 501]",
@@ -129,8 +156,7 @@ ERRORS = (
 def reply_mappers() -> Iterator[dict[str, Any]]:
     """Envoy's `local_reply_config.mappers`."""
     for error in ERRORS:
-        if error.message != OWN_WORDS:
-            yield told_as_grpc(error)
+        yield told_as_grpc(error)
         yield told_as_json(error)
     yield {
         "filter": matching("response.code == 200 && response.code_details.startsWith('health_check_ok')"),
@@ -145,15 +171,20 @@ def told_as_json(error: EdgeError) -> dict[str, Any]:
         "domain": DOMAIN,
         "metadata": {},
     }
-    status = {"code": error.code, "message": error.message, "details": [info]}
+    details: list[Mapping[str, Any]] = [info]
+    if error.retry_seconds:
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{error.retry_seconds}s"})
+    status = {"code": error.code, "message": error.message, "details": details}
     mapper = {"filter": matching(error.when), "body_format_override": {"json_format": status}}
     return mapper | ({"status_code": error.status} if error.status else {})
 
 
 def told_as_grpc(error: EdgeError) -> dict[str, Any]:
-    info = any_pb2.Any()
-    info.Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
-    status = status_pb2.Status(code=error.code, message=error.message, details=[info])
+    status = status_pb2.Status(code=error.code, message=error.message)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
+    if error.retry_seconds:
+        delay = duration_pb2.Duration(seconds=error.retry_seconds)
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     return {
         "filter": matching(f"{error.when} && {GRPC_CALLER}"),
         "body_format_override": {"text_format_source": {"inline_string": error.message}},

@@ -33,6 +33,18 @@ WELL_FORMED_PATH = (
 )
 
 
+JOINING_PATH = r"^/v1/stores/([^/?]+)/receptions/?(?:\?.*)?$|.*"
+"""Its first group is the store whose line the request is to join."""
+
+PLAIN_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+"""What every answer but those to gRPC says, unless it says otherwise."""
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -47,6 +59,8 @@ class Method:
     upstream: str
     is_read: bool
     is_stream: bool
+    is_many: bool
+    """Whether its callers send a stream themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,7 @@ def public_methods(descriptors: Path) -> Iterator[Method]:
                     upstream=upstreams[name],
                     is_read=method.name.startswith(READS),
                     is_stream=method.client_streaming or method.server_streaming,
+                    is_many=method.client_streaming,
                 )
 
 

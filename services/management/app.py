@@ -15,6 +15,7 @@ from services.management.adapters.unit_of_work import SqlUnitOfWork
 from services.management.application.reopen_store import REOPEN, reopen_store
 from services.management.entrypoints.consumer import HANDLERS
 from services.management.entrypoints.servicer import ManagementServicer
+from services.permissions import PERMISSIONS
 from tabling.management.v1.management_service_pb2_grpc import add_ManagementServiceServicer_to_server
 
 GATHER_SECONDS = 0.02
@@ -31,6 +32,7 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SqlUnitOfWork]:
 
     parts = Parts(
         grpc_services=("tabling.management.v1.ManagementService",),
+        permissions=PERMISSIONS,
         register=register,
         handlers=HANDLERS,
         gather_seconds=GATHER_SECONDS,

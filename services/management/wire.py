@@ -41,6 +41,7 @@ def fill_store(message: Store, store: Any, profile: Any) -> None:
     message.seating_mode = SEATING_MODES[profile.seating_mode]
     message.max_postpones = profile.max_postpones
     message.near_turn_parties = profile.near_turn_parties
+    message.presence_required = profile.presence_required
     message.state = STORE_STATES[store.state]
     _set_time(message.reopen_time, store.reopen_at)
     _set_time(message.sent_home_time, store.sent_home_at)

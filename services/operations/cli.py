@@ -8,9 +8,11 @@ import typer
 from services.chassis.running import CannotRun
 from services.chassis.settings import SettingsError
 from services.operations.commands import dead_letters, outbox
+from services.operations.commands.audit import audit
 from services.operations.commands.check import check
 from services.operations.commands.doctor import doctor
 from services.operations.commands.migrate import migrate
+from services.operations.commands.permissions import permissions
 from services.operations.commands.rebuild import rebuild
 from services.operations.commands.settings import settings
 from services.operations.commands.topology import show_topology
@@ -26,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, check, migrate, rebuild, settings):
+for command in (doctor, check, audit, migrate, rebuild, settings, permissions):
     app.command()(command)
 app.command("topology")(show_topology)
 app.add_typer(outbox.app, name="outbox")

@@ -6,6 +6,7 @@ from services.chassis.bus import Bus
 from services.chassis.clock import Clock
 from services.chassis.service import Frame, Parts, Service
 from services.chassis.settings import Settings
+from services.permissions import PERMISSIONS
 from services.seat.adapters import queries
 from services.seat.adapters.figures import FIGURES
 from services.seat.adapters.snapshots import snapshots
@@ -26,6 +27,7 @@ def build(settings: Settings, bus: Bus, clock: Clock) -> Service[SeatUnit]:
 
     parts = Parts(
         grpc_services=(DESCRIPTOR.services_by_name["SeatService"].full_name,),
+        permissions=PERMISSIONS,
         register=register,
         handlers=handlers(),
         timers=timers(),

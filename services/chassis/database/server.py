@@ -233,6 +233,8 @@ def server_engine(
         pool_use_lifo=True,
         pool_reset_on_return=None,
         connect_args=arguments(application, longest_seconds),
+        # its errors are logged, and say what went wrong without quoting anybody's data
+        hide_parameters=True,
     )
     _ask_whether_alive(engine)
     return engine

@@ -120,7 +120,13 @@ def _translated() -> Iterator[None]:
 
 def sqlite_engine(path: Path | str, *, begin: str = "BEGIN", busy_timeout_ms: int = 2000) -> Engine:
     """An engine on a SQLite file, with the settings that every connection of ours has."""
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"check_same_thread": False})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=NullPool,
+        connect_args={"check_same_thread": False},
+        # its errors are logged, and say what went wrong without quoting anybody's data
+        hide_parameters=True,
+    )
 
     @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _: Any) -> None:

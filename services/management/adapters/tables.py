@@ -12,14 +12,17 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    false,
     text,
 )
 
+from services.chassis.audit import audit_table
 from services.chassis.database.types import UtcTime
 from services.chassis.tables import chassis_tables
 
 metadata = MetaData()
 chassis_tables(metadata)
+audit_table(metadata)
 
 IS_OPEN = text("state IN ('RECEIVED', 'ACCEPTED', 'CALLED', 'SEATED')")
 """Written out, so that the partial index serves it."""
@@ -47,6 +50,7 @@ stores = Table(
     Column("seating_mode", String(20), nullable=False),
     Column("max_postpones", Integer, nullable=False),
     Column("near_turn_parties", Integer, nullable=False),
+    Column("presence_required", Boolean, nullable=False, server_default=false()),
     Column("reopen_at", UtcTime),
     Column("sent_home_at", UtcTime),
     Column("created_at", UtcTime, nullable=False),
@@ -62,7 +66,7 @@ orders = Table(
     Column("state", String(20), nullable=False),
     Column("party_size", Integer, nullable=False),
     Column("waiting_number", Integer, nullable=False),
-    Column("table_name", String(140), nullable=False, comment="resource name; empty when none"),
+    Column("table_name", String(160), nullable=False, comment="resource name; empty when none"),
     Column("section", String(80), nullable=False),
     Column("walk_in", Boolean, nullable=False),
     Column("reason", String(200), nullable=False),

@@ -45,6 +45,7 @@ class Profile:
     seating_mode: SeatingMode = SeatingMode.COMPATIBLE_FIFO
     max_postpones: int = 2
     near_turn_parties: int = 3
+    presence_required: bool = False
 
     def __post_init__(self) -> None:
         """Refuses what no single field shows. Raises `InvalidField`."""

@@ -194,6 +194,10 @@ def _near_turn_parties(store: Store) -> Mapping[str, object]:
     return {"near_turn_parties": whole("near_turn_parties", store.near_turn_parties, least=0, most=1000)}
 
 
+def _presence_required(store: Store) -> Mapping[str, object]:
+    return {"presence_required": store.presence_required}
+
+
 PARSERS: Mapping[str, Callable[[Store], Mapping[str, object]]] = {
     "display_name": _display_name,
     "category": _category,
@@ -213,6 +217,7 @@ PARSERS: Mapping[str, Callable[[Store], Mapping[str, object]]] = {
     "seating_mode": _seating_mode,
     "max_postpones": _max_postpones,
     "near_turn_parties": _near_turn_parties,
+    "presence_required": _presence_required,
 }
 
 FIELDS = tuple(path for path in PARSERS if "." not in path)

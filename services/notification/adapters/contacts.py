@@ -6,6 +6,7 @@ from types import TracebackType
 
 import grpc
 
+from services.chassis.callers import Identity
 from services.chassis.tracing import cause, metadata
 from services.notification.application.notifier import ContactsUnavailable
 from tabling.reception.v1.contact_service_pb2 import BatchGetContactsRequest
@@ -20,8 +21,9 @@ OPTIONS = (("grpc.lb_policy_name", "round_robin"),)
 class ReceptionContacts(AbstractAsyncContextManager["ReceptionContacts"]):
     """Asks reception, in one call for a whole batch. Open it on the loop that uses it."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, identity: Identity) -> None:
         self._target = target
+        self._identity = identity
 
     async def __aenter__(self) -> "ReceptionContacts":
         self._channel = grpc.aio.insecure_channel(self._target, options=OPTIONS)
@@ -39,7 +41,7 @@ class ReceptionContacts(AbstractAsyncContextManager["ReceptionContacts"]):
         request = BatchGetContactsRequest(names=names)
         try:
             answer = await self._stub.BatchGetContacts(
-                request, timeout=DEADLINE_SECONDS, metadata=metadata(cause.get())
+                request, timeout=DEADLINE_SECONDS, metadata=self._identity + metadata(cause.get())
             )
         except grpc.aio.AioRpcError as error:
             raise ContactsUnavailable(error.code().name) from error

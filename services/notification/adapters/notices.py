@@ -5,11 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from services.chassis.bulk import delete_keys
 from services.chassis.kernel import Stale
 from services.chassis.statements import rows_by_key
 from services.chassis.writes import Writes
 from services.notification.adapters.rows import notice_from_row, notice_to_row, progress_to_row
-from services.notification.adapters.tables import notices
+from services.notification.adapters.tables import notices, receptions
 from services.notification.domain.notice import Notice
 
 _PROGRESS = (
@@ -62,6 +63,19 @@ class SqlNotices:
         """Keep what became of a notice and announce its events."""
         self._carried.append(notice)
         self._save(notice)
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Delete settled notices decided before then, with what is known of their receptions; gives how many.
+
+        `limit` at most.
+        """
+        old = select(notices.c.id, notices.c.reception_id).where(
+            notices.c.created_at < before, notices.c.next_attempt_at.is_(None)
+        )
+        some = old.order_by(notices.c.created_at, notices.c.id).limit(limit).with_for_update(skip_locked=True)
+        found = self._connection.execute(some).all()
+        delete_keys(self._connection, receptions, {reception_id for _, reception_id in found})
+        return delete_keys(self._connection, notices, [id_ for id_, _ in found])
 
     def take_up(self, limit: int) -> list[Notice]:
         """Notices whose time has come, longest due first; whoever has them in hand has been given up."""

@@ -1,8 +1,10 @@
 """Rows ⇄ domain."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from services.chassis.statements import Row
+from services.notification.domain.budget import Budget
 from services.notification.domain.notice import Notice, State
 from services.notification.domain.purpose import Purpose, ReceptionState
 from services.notification.domain.reception import Reception
@@ -101,3 +103,15 @@ def store_to_row(store: Store) -> dict[str, Any]:
 def store_from_row(row: Row) -> Store:
     """A row as what is known of a store."""
     return Store(**row)
+
+
+def budget_to_row(budget: Budget) -> dict[str, Any]:
+    """What was spent of a budget as a row."""
+    paid = {id_: at.timestamp() for id_, at in budget.paid.items()}
+    return {"paid": paid, "back_at": budget.back_at, "forget_at": budget.forget_at}
+
+
+def budget_from_row(row: Row) -> Budget:
+    """A row as what was spent of a budget."""
+    paid = {id_: datetime.fromtimestamp(at, UTC) for id_, at in row["paid"].items()}
+    return Budget(key=row["id"], version=row["version"], paid=paid, back_at=row["back_at"])

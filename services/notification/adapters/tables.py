@@ -1,6 +1,6 @@
 """The tables of notification."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
 from services.chassis.database.types import UtcTime
 from services.chassis.tables import chassis_tables
@@ -58,6 +58,16 @@ stores = Table(
     Column("seen", Integer, nullable=False, comment="newest version of the store"),
     Column("display_name", String(80), nullable=False),
     Column("time_zone", String(64), nullable=False),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", String(80), primary_key=True, comment="`<plain or urgent>/<phone, block or store>/<which>`"),
+    Column("version", Integer, nullable=False),
+    Column("paid", JSON, nullable=False, comment="a phone's notices of the last day: id → epoch seconds"),
+    Column("back_at", UtcTime, comment="when the allowance of a block or store will be whole again"),
+    Column("forget_at", UtcTime, nullable=False, index=True),
 )
 
 chassis_tables(metadata)

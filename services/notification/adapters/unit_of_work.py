@@ -9,13 +9,14 @@ from services.chassis.unit_of_work import Surroundings, UnitOfWork
 from services.notification.adapters import rows, tables
 from services.notification.adapters.messages import messages
 from services.notification.adapters.notices import SqlNotices
+from services.notification.domain.budget import Budget
 from services.notification.domain.notice import Notice
 from services.notification.domain.reception import Reception
 from services.notification.domain.store import Store
 
 
 class NotificationUnitOfWork(UnitOfWork):
-    """The ledger, and what is known of receptions and stores.
+    """The ledger, what is known of receptions and stores, and what was spent on notices.
 
     `decided`: notices that wait to be sent, those of them that are traced with traceparents in `causes`. `settled`:
     notices that came to their end.
@@ -41,6 +42,15 @@ class NotificationUnitOfWork(UnitOfWork):
             key=lambda store: store.id,
             to_row=rows.store_to_row,
             from_row=rows.store_from_row,
+            messages=lambda _: (),
+        )
+
+        self.budgets: Rows[Budget] = self.rows(
+            "budgets",
+            tables.budgets,
+            key=lambda budget: budget.key,
+            to_row=rows.budget_to_row,
+            from_row=rows.budget_from_row,
             messages=lambda _: (),
         )
 

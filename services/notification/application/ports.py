@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from services.notification.domain.budget import Budget
 from services.notification.domain.notice import Notice
 from services.notification.domain.reception import Reception
 from services.notification.domain.store import Store
@@ -42,6 +43,16 @@ class Stores(Protocol):
         """Keep it."""
 
 
+class Budgets(Protocol):
+    """What was spent on notices."""
+
+    def find(self, key: str) -> Budget | None:
+        """The budget, or None when nothing was spent of it lately."""
+
+    def save(self, aggregate: Budget) -> None:
+        """Keep it."""
+
+
 class UnitOfWork(Protocol):
     """One transaction."""
 
@@ -56,6 +67,10 @@ class UnitOfWork(Protocol):
     @property
     def receptions(self) -> Receptions:
         """What is known of receptions."""
+
+    @property
+    def budgets(self) -> Budgets:
+        """What was spent on notices."""
 
     @property
     def stores(self) -> Stores:

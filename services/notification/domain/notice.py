@@ -28,6 +28,12 @@ class Reason(Enum):
     STALE = "STALE"
     EXPIRED = "EXPIRED"
     NO_CONTACT = "NO_CONTACT"
+    PHONE_LIMIT = "PHONE_LIMIT"
+    """So many were sent to this phone lately."""
+    BLOCK_LIMIT = "BLOCK_LIMIT"
+    """So many were sent to numbers that begin alike."""
+    STORE_LIMIT = "STORE_LIMIT"
+    """So many were sent for this store."""
 
 
 LEASE = timedelta(seconds=20)

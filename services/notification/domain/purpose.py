@@ -56,6 +56,10 @@ TRUE_WHILE: Mapping[Purpose, ReceptionState] = {
 """The one state of a reception in which a notice is worth sending. A round passes each state at most once."""
 
 
+URGENT = frozenset((Purpose.COME_IN, Purpose.CALLED))
+"""A party that is not told of its table loses it: these have budgets of their own, which no other notice uses up."""
+
+
 def is_true(purpose: Purpose, round_: int, state: ReceptionState, newest_round: int) -> bool:
     """Whether a notice of `purpose` and `round_` is true of a reception in `state` and `newest_round`."""
     return round_ == newest_round and TRUE_WHILE[purpose] is state

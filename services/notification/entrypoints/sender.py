@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from services.chassis.logs import get_logger
 from services.notification.application.courier import Courier, Newest, out_of_reach
 from services.notification.application.notifier import ContactsUnavailable
 from services.notification.application.settle_notices import Finding
-from services.notification.domain.notice import ATTEMPT, Notice
+from services.notification.domain.notice import ATTEMPT, Notice, Reason, State
 from services.notification.entrypoints.reports import Reports
 
 log = get_logger(__name__)
@@ -46,6 +46,16 @@ class Ledger(Protocol):
         """Write down what was found out about notices, in one transaction. Raises `Stale` and storage errors."""
 
 
+class Budgets(Protocol):
+    """What the sender needs of budgets."""
+
+    async def spend(self, notices: Sequence[tuple[Notice, str]]) -> dict[str, Reason]:
+        """Pay for notices to these numbers, each once. Gives those for which nothing is left, and of what.
+
+        Raises storage errors.
+        """
+
+
 class Line:
     """Notices that wait for the vendor, by id, and how many attempts in a row found it out of reach."""
 
@@ -75,8 +85,11 @@ class Sender:
     there is time for and writes down what it heard; the rest stays in front of that line.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, reports: Reports, *, pace_seconds: float = 0.05) -> None:
+    def __init__(
+        self, ledger: Ledger, budgets: Budgets, clock: Clock, reports: Reports, *, pace_seconds: float = 0.05
+    ) -> None:
         self._ledger = ledger
+        self._budgets = budgets
         self._reports = reports
         self._clock = clock
         self._pace_seconds = pace_seconds
@@ -173,11 +186,26 @@ class Sender:
             phones = await courier.look_up(batch)
             # looked at again right before sending: a party that sits must not be called
             newest = await self._ledger.newest(batch)
-            findings = await courier.deliver(batch, phones, newest, self._clock.now(), asking=asking)
+            unpaid = await self._pay(batch, phones, newest)
+            paid = [notice for notice in batch if notice.id not in unpaid]
+            findings = await courier.deliver(paid, phones, newest, self._clock.now(), asking=asking)
+        findings |= unpaid
         crash_point("sender.after_send")
         if findings:
             await self._settle([(notice, findings[notice.id]) for notice in batch if notice.id in findings])
         return out_of_reach(findings), [notice for notice in batch if notice.id not in findings]
+
+    async def _pay(self, batch: Sequence[Notice], phones: Mapping[str, str], newest: Newest) -> Mapping[str, Reason]:
+        """Pay for what may be sent now; gives what there is no budget for."""
+        now = self._clock.now()
+        due = [
+            (notice, phone)
+            for notice in batch
+            if (phone := phones.get(notice.reception_id))
+            and notice.state is State.PENDING
+            and not notice.why_withhold(*newest[notice.reception_id], now)
+        ]
+        return await self._budgets.spend(due) if due else {}
 
     async def _settle(self, findings: Sequence[tuple[Notice, Finding]]) -> None:
         """Write down what was done; it is in no other place, so a database that cannot be used is waited for."""

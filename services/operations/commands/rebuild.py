@@ -56,7 +56,7 @@ async def _dashboard(settings: "Settings", progress: "Callable[[Rebuilt], None]"
 
     try:
         async with opened("dashboard", settings.database) as database:
-            return await put_right(database, settings.upstreams, progress)
+            return await put_right(database, settings.upstreams, settings.keys, progress)
     except (FeedUnavailable, NeverRight) as error:
         raise NotRebuilt(f"not rebuilt: {error}. Run it again once that is mended") from error
 

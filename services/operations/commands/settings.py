@@ -11,7 +11,7 @@ from services.operations.surroundings import Surroundings, surroundings
 
 
 def settings(service: Service = None, data: Data = None, output: Format = Output.TABLE) -> None:
-    """Every setting of every service, its value, and where it comes from. Passwords are left out."""
+    """Every setting of every service, its value, and where it comes from. Passwords and keys are left out."""
     around = surroundings(data)
     found = [row for name in chosen(service) for row in _of(name, around)]
     printing.rows(output, ("service", "variable", "value", "origin"), found, "no service is here")
@@ -20,5 +20,5 @@ def settings(service: Service = None, data: Data = None, output: Format = Output
 def _of(service: str, around: Surroundings) -> Iterator[dict[str, str]]:
     around.settings(service)  # raises for a value that is none
     for variable, value in asked(service, around).items():
-        shown = printing.masked(str(value))
+        shown = "…" if value and variable.endswith("KEY") else printing.masked(str(value))
         yield {"service": service, "variable": variable, "value": shown, "origin": around.origin(variable)}

@@ -7,7 +7,8 @@ from services.operations.doctor.databases import databases
 from services.operations.doctor.finding import Probe
 from services.operations.doctor.flow import flow
 from services.operations.doctor.machine import machine
+from services.operations.doctor.phones import phones
 from services.operations.doctor.targets import targets
 from services.operations.doctor.variables import variables
 
-PROBES: Sequence[Probe] = (variables, machine, databases, broker, flow, targets)
+PROBES: Sequence[Probe] = (variables, machine, databases, phones, broker, flow, targets)

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from services.chassis.database.address import shown
-from services.chassis.settings import Settings, SettingsError
+from services.chassis.settings import SHORTEST_KEY, Settings, SettingsError
 from services.operations.asked import asked
 from services.operations.catalogue import SERVICES, present
 from services.operations.doctor.finding import Finding, Severity
@@ -14,6 +14,9 @@ from services.operations.surroundings import Surroundings
 
 OTHERS = frozenset({"TABLING_CRASH", "TABLING_DRILLS", "TABLING_EXAMPLES", "TABLING_BUS_MANAGEMENT"})
 """What is read by nothing that has settings: the crash points, the tests, this command line."""
+
+NEEDED = dict.fromkeys(("TABLING_KEY", "TABLING_PASS_KEY", "TABLING_PHONE_KEY"), "0" * SHORTEST_KEY)
+"""What no service can do without: it would look no further."""
 
 WHO = (*SERVICES, "embedded", "operations")
 
@@ -25,14 +28,14 @@ async def variables(around: Surroundings) -> AsyncIterator[Finding]:
         try:
             settings.append(around.settings(service))
         except SettingsError as error:
-            yield Finding(Severity.WRONG, service, str(error), "set it to what is wanted, or leave it out")
+            yield Finding(Severity.WRONG, service, str(error), "set it to what is wanted")
     for finding in (*_unknown(around), *_shared(settings), *_alone(settings)):
         yield finding
 
 
 def known() -> set[str]:
     """All variables that any service looks at, for all services and for one."""
-    nothing_set = Surroundings(Path(), {}, {}, {})
+    nothing_set = Surroundings(Path(), {}, NEEDED, {})
     names = {variable.removeprefix("TABLING_") for service in present() for variable in asked(service, nothing_set)}
     of_one = {f"TABLING_{who.upper()}_{name}" for name in names for who in WHO}
     return of_one | {f"TABLING_{name}" for name in names} | OTHERS

@@ -122,7 +122,7 @@ def _parties_were_told(books: Books) -> Iterator[str]:
     seen = books.by_id("notification", "receptions")
     told = books.told
     for id_, row in books.receptions.items():
-        if not row["phone"]:
+        if not (row["phone"] or row["phone_sealed"]):
             continue
         if id_ not in seen or seen[id_]["seen"] != row["version"]:
             yield f"reception {id_} is at version {row['version']}, notification knows {seen.get(id_)}"

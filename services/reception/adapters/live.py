@@ -12,6 +12,7 @@ from services.reception.adapters.following import Following
 from services.reception.adapters.line_view import LineView
 from services.reception.adapters.refresh import Refresh
 from services.reception.adapters.unit_of_work import ReceptionUnitOfWork
+from services.reception.adapters.vault import Vault
 from services.reception.application.ports import Placed
 from services.reception.domain.line import Line
 from services.reception.domain.line_order import LineOrder
@@ -24,7 +25,15 @@ TRIES = 3
 class Live:
     """Reads. A place is never older than its reception: the view is brought up to the line that the tables have."""
 
-    def __init__(self, desk: Desk[ReceptionUnitOfWork], view: LineView, refresh: Refresh, following: Following) -> None:
+    def __init__(
+        self,
+        desk: Desk[ReceptionUnitOfWork],
+        view: LineView,
+        refresh: Refresh,
+        following: Following,
+        vault: Vault,
+    ) -> None:
+        self._vault = vault
         self._desk = desk
         self._view = view
         self._refresh = refresh
@@ -71,7 +80,7 @@ class Live:
 
     async def contacts(self, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
         """Name, phone and language of those of (store, reception) that have a phone."""
-        return await self._desk.look(lambda connection: queries.contacts(connection, names))
+        return await self._desk.look(lambda connection: queries.contacts(connection, names, self._vault))
 
     @contextmanager
     def follow(self, store_id: str, reception_id: str) -> Iterator["FollowedReception"]:

@@ -73,7 +73,7 @@ def _fill(to: pb.ReceptionSnapshot, name: str, reception: Reception, standing: S
     to.channel = CHANNELS[reception.channel]
     to.business_day = reception.business_day
     to.postpone_count = reception.postpone_count
-    to.has_contact = bool(reception.contact.phone)
+    to.has_contact = reception.contact.has_phone
     to.language_code = reception.contact.language_code
     to.section = reception.section
     to.near_turn = reception.near_turn

@@ -4,16 +4,20 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, literal_column, select, tuple_
+from sqlalchemy import Connection, Select, select, tuple_
 
+from services.chassis.logs import get_logger
 from services.chassis.messages import Message
-from services.chassis.statements import among, fetch, rows_by_key
+from services.chassis.statements import Row, among, fetch, rows_by_key
 from services.reception.adapters.line_view import LineView
 from services.reception.adapters.messages import snapshot_message
 from services.reception.adapters.rows import line_from_row, reception_from_row
 from services.reception.adapters.tables import OF_CUSTOMER, lines, receptions
+from services.reception.adapters.vault import Unreadable, Vault, key_id
 from services.reception.domain.line import Line
 from services.reception.domain.reception import Reception, State
+
+log = get_logger(__name__)
 
 SNAPSHOTS = 200
 
@@ -63,20 +67,32 @@ def page_of_receptions(
     return [Read(reception_from_row(row), row["present_line_version"]) for row in rows]
 
 
-_CONTACTS = select(receptions.c.store_id, receptions.c.id, receptions.c.phone, receptions.c.language_code).where(
-    among(receptions.c.id), receptions.c.phone != literal_column("''")
-)
+_CONTACTS = select(
+    receptions.c.store_id, receptions.c.id, receptions.c.phone, receptions.c.phone_sealed, receptions.c.language_code
+).where(among(receptions.c.id))
 
 
-def contacts(connection: Connection, names: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """Name, phone and language of receptions given as (store, id) that have a phone."""
+def contacts(connection: Connection, names: Sequence[tuple[str, str]], vault: Vault) -> list[tuple[str, str, str]]:
+    """Name, phone and language of receptions given as (store, id) that have a phone which can be read."""
     wanted = set(names)
     keys = [reception_id for _, reception_id in names]
     return [
-        (f"stores/{row['store_id']}/receptions/{row['id']}", row["phone"], row["language_code"])
+        (f"stores/{row['store_id']}/receptions/{row['id']}", number, row["language_code"])
         for row in fetch(_CONTACTS, connection.dialect).run(connection, {"keys": keys})
-        if (row["store_id"], row["id"]) in wanted
+        if (row["store_id"], row["id"]) in wanted and (number := phone_in(row, vault))
     ]
+
+
+def phone_in(row: Row, vault: Vault) -> str:
+    """The number in a row of `receptions`; empty when there is none, or none that can be read with the keys given."""
+    if row["phone"] or not row["phone_sealed"]:
+        return str(row["phone"])
+    try:
+        return vault.open(row["phone_sealed"], row["id"])
+    except Unreadable:
+        # one must not keep the others' notices back
+        log.error("phone unreadable", key=key_id(row["phone_sealed"]), correlation_id=row["id"])
+        return ""
 
 
 def catch_up(view: LineView, connection: Connection, store_ids: Iterable[str]) -> dict[str, Line]:

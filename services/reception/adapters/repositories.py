@@ -9,7 +9,7 @@ from services.chassis.rows import Rows
 from services.chassis.writes import Writes
 from services.reception.adapters.line_view import LineView, TransactionPlaces
 from services.reception.adapters.rows import EarlyOrder
-from services.reception.adapters.tables import IN_LINE, receptions
+from services.reception.adapters.tables import IN_LINE, customers, receptions
 from services.reception.domain.customer import Customer
 from services.reception.domain.facts import Order
 from services.reception.domain.line import Line
@@ -45,7 +45,8 @@ class SqlReceptions:
             statement = statement.where(receptions.c.created_at <= until)
         if before_day is not None:
             statement = statement.where(receptions.c.business_day < before_day)
-        rows = self._connection.execute(statement.order_by(receptions.c.created_at).limit(limit))
+        # what is sealed anew meanwhile must not be written back as it was
+        rows = self._connection.execute(statement.order_by(receptions.c.created_at).limit(limit).with_for_update())
         return self._rows.adopt(rows.mappings())
 
 
@@ -100,8 +101,10 @@ class SqlLines:
 class SqlCustomers:
     """Customers. Those released are loaded together at the end: most events do not know their customer."""
 
-    def __init__(self, rows: Rows[Customer]) -> None:
+    def __init__(self, rows: Rows[Customer], connection: Connection, now: datetime) -> None:
         self._rows = rows
+        self._connection = connection
+        self._now = now
         self._released: dict[str, list[str]] = {}
 
     def preload(self, keys: Iterable[str]) -> None:
@@ -109,7 +112,7 @@ class SqlCustomers:
         self._rows.preload(keys)
 
     def find(self, key: str) -> Customer | None:
-        """The customer, or None when there are no open receptions."""
+        """The customer, or None when nothing is known."""
         customer = self._rows.find(key)
         released = self._released.pop(key, None) if self._released else None
         if released and customer is not None:
@@ -120,8 +123,8 @@ class SqlCustomers:
         return customer
 
     def save(self, customer: Customer) -> None:
-        """Keep it; one without open receptions is forgotten."""
-        if customer.open:
+        """Keep it; one of whom nothing matters any more is forgotten."""
+        if customer.forget_at is None or customer.forget_at > self._now:
             self._rows.save(customer)
         elif self._rows.find(customer.key) is not None:
             self._rows.remove(customer)
@@ -129,6 +132,12 @@ class SqlCustomers:
     def release(self, key: str, reception_id: str) -> None:
         """A reception of this customer's has ended."""
         self._released.setdefault(key, []).append(reception_id)
+
+    def ended(self, limit: int) -> list[Customer]:
+        """Customers whose time to be forgotten has passed; `limit` at most. Each of several processes takes others."""
+        statement = select(customers).where(customers.c.forget_at < self._now).limit(limit)
+        rows = self._connection.execute(statement.with_for_update(skip_locked=True))
+        return self._rows.adopt(rows.mappings())
 
     def settle(self) -> None:
         """Apply what was released."""

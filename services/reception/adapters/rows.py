@@ -1,13 +1,16 @@
 """Aggregates to rows and back."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from services.chassis.kernel import Aggregate
 from services.chassis.statements import Row
+from services.reception.adapters.vault import PLAIN, key_id
 from services.reception.domain.customer import Customer
 from services.reception.domain.facts import Order, OrderState
 from services.reception.domain.line import Line, Policy, SeatingMode, StoreState
+from services.reception.domain.phone import masked
 from services.reception.domain.reception import Channel, CloseReason, Contact, Reception, State
 
 
@@ -22,7 +25,10 @@ def reception_to_row(reception: Reception, line_version: int) -> dict[str, Any]:
         "section": reception.section,
         "customer_id": contact.customer_id,
         "customer_key": contact.customer_key,
-        "phone": contact.phone,
+        "phone": contact.phone_plain,
+        "phone_sealed": contact.phone_sealed,
+        "phone_key": PLAIN if contact.phone_plain else key_id(contact.phone_sealed),
+        "phone_masked": contact.phone_masked,
         "language_code": contact.language_code,
         "order_key": reception.order_key,
         "created_at": reception.created_at,
@@ -46,6 +52,7 @@ def reception_to_row(reception: Reception, line_version: int) -> dict[str, Any]:
 
 def reception_from_row(row: Row) -> Reception:
     """The reception in a row."""
+    plain = row["phone"]
     return Reception(
         version=row["version"],
         id=row["id"],
@@ -54,7 +61,14 @@ def reception_from_row(row: Row) -> Reception:
         channel=Channel(row["channel"]),
         party_size=row["party_size"],
         section=row["section"],
-        contact=Contact(row["customer_id"], row["customer_key"], row["phone"], row["language_code"]),
+        contact=Contact(
+            row["customer_id"],
+            row["customer_key"],
+            row["phone_sealed"],
+            masked(plain) if plain else row["phone_masked"],
+            row["language_code"],
+            plain,
+        ),
         order_key=row["order_key"],
         created_at=row["created_at"],
         business_day=row["business_day"],
@@ -90,6 +104,7 @@ def line_to_row(line: Line) -> dict[str, Any]:
         "near_turn_parties": policy.near_turn_parties,
         "time_zone": policy.time_zone,
         "day_start_hour": policy.day_start_hour,
+        "presence_required": policy.presence_required,
         "business_day": line.business_day,
         "day_ends_at": line.day_ends_at,
         "next_waiting_number": line.next_waiting_number,
@@ -99,6 +114,7 @@ def line_to_row(line: Line) -> dict[str, Any]:
         "pace_seconds": line.pace_seconds,
         "last_call_at": line.last_call_at,
         "sent_home_at": line.sent_home_at,
+        "joins_back_at": line.joins_back_at,
     }
 
 
@@ -117,6 +133,7 @@ def line_from_row(row: Row) -> Line:
         near_turn_parties=row["near_turn_parties"],
         time_zone=row["time_zone"],
         day_start_hour=row["day_start_hour"],
+        presence_required=row["presence_required"],
     )
     return Line(
         version=row["version"],
@@ -131,17 +148,20 @@ def line_from_row(row: Row) -> Line:
         pace_seconds=row["pace_seconds"],
         last_call_at=row["last_call_at"],
         sent_home_at=row["sent_home_at"],
+        joins_back_at=row["joins_back_at"],
     )
 
 
 def customer_to_row(customer: Customer) -> dict[str, Any]:
     """A row of `customers`."""
-    return {"open": customer.open}
+    joined_at = [at.timestamp() for at in customer.joined_at]
+    return {"open": customer.open, "joined_at": joined_at, "forget_at": customer.forget_at}
 
 
 def customer_from_row(row: Row) -> Customer:
     """The customer in a row."""
-    return Customer(version=row["version"], key=row["id"], open=row["open"])
+    joined_at = [datetime.fromtimestamp(at, UTC) for at in row["joined_at"]]
+    return Customer(version=row["version"], key=row["id"], open=row["open"], joined_at=joined_at)
 
 
 @dataclass(kw_only=True)

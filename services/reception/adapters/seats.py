@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
 
+from services.chassis.callers import Identity
 from services.chassis.logs import get_logger
 from services.chassis.pace import Pace
 from services.chassis.telemetry import Telemetry
@@ -51,8 +52,9 @@ class CheckSeats:
     costs a join nothing.
     """
 
-    def __init__(self, target: str, telemetry: Telemetry | None = None) -> None:
+    def __init__(self, target: str, identity: Identity, telemetry: Telemetry | None = None) -> None:
         self._target = target
+        self._identity = identity
         self._telemetry = telemetry or Telemetry()
         self._asked = self._telemetry.metrics.counter(
             "tabling_seat_questions_total", "Calls of seat.CheckSeats, by gRPC code.", "code"
@@ -122,7 +124,9 @@ class CheckSeats:
             ]
         )
         try:
-            answers = [answer.available for answer in await _twice(stub, request, metadata(traceparent))]
+            answers = [
+                answer.available for answer in await _twice(stub, request, self._identity + metadata(traceparent))
+            ]
             if len(answers) != len(questions):
                 raise ValueError(f"{len(answers)} answers to {len(questions)} questions")
         except (grpc.aio.AioRpcError, TimeoutError, ValueError) as error:
@@ -140,9 +144,7 @@ class CheckSeats:
         self._try_at = asyncio.get_running_loop().time() + OPEN_SECONDS
 
 
-async def _twice(
-    stub: "SeatServiceAsyncStub", request: CheckSeatsRequest, carried: tuple[tuple[str, str], ...] | None
-) -> list[SeatAnswer]:
+async def _twice(stub: "SeatServiceAsyncStub", request: CheckSeatsRequest, carried: Identity) -> list[SeatAnswer]:
     """Call, once more when seat could not be reached, within one deadline."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + DEADLINE_SECONDS

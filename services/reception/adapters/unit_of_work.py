@@ -12,8 +12,10 @@ from services.chassis.unit_of_work import Surroundings, UnitOfWork
 from services.reception.adapters import rows, tables
 from services.reception.adapters.line_view import LineView, TransactionPlaces
 from services.reception.adapters.messages import messages
+from services.reception.adapters.phones import SqlPhones
 from services.reception.adapters.repositories import SqlCustomers, SqlEarlyOrders, SqlLines, SqlReceptions
 from services.reception.application.ports import NOWHERE, Standing
+from services.reception.domain.address import Address
 from services.reception.domain.line import Line
 from services.reception.domain.reception import Reception, State
 
@@ -63,8 +65,19 @@ class ReceptionUnitOfWork(UnitOfWork):
                 to_row=rows.customer_to_row,
                 from_row=rows.customer_from_row,
                 messages=lambda _: (),
-            )
+            ),
+            connection,
+            now,
         )
+        self.addresses: Rows[Address] = self.rows(
+            "addresses",
+            tables.addresses,
+            key=lambda address: address.key,
+            to_row=lambda address: {"back_at": address.back_at},
+            from_row=lambda row: Address(version=row["version"], key=row["id"], back_at=row["back_at"]),
+            messages=lambda _: (),
+        )
+        self.phones = SqlPhones(connection)
         self.early_orders = SqlEarlyOrders(
             self.rows(
                 "early_orders",

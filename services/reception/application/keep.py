@@ -30,7 +30,10 @@ def account(reception: Reception, line: Line, before: State | None, uow: UnitOfW
         uow.customers.release(key, reception.id)
     elif is_open and not was_open:
         customer = uow.customers.find(key) or Customer(key=key)
-        customer.hold(reception.id, reception.store_id)
+        if before is None:
+            customer.join(reception.id, reception.store_id, uow.now)
+        else:
+            customer.hold(reception.id, reception.store_id)
         uow.customers.save(customer)
 
 

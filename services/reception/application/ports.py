@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from services.reception.domain.address import Address
 from services.reception.domain.customer import Customer
 from services.reception.domain.facts import Order
 from services.reception.domain.line import Line
@@ -66,19 +67,45 @@ class Lines(Protocol):
 
 
 class Customers(Protocol):
-    """Customers with open receptions. What is released is written for a whole transaction at once."""
+    """Customers who have open receptions, or joined in the last day.
+
+    What is released is written for a whole transaction at once.
+    """
 
     def preload(self, keys: Iterable[str]) -> None:
         """Load these in one statement."""
 
     def find(self, key: str) -> Customer | None:
-        """The customer, or None when there are no open receptions."""
+        """The customer, or None when nothing is known."""
 
     def save(self, customer: Customer) -> None:
-        """Keep it; one without open receptions is forgotten."""
+        """Keep it; one of whom nothing matters any more is forgotten."""
 
     def release(self, key: str, reception_id: str) -> None:
         """A reception of this customer's has ended."""
+
+    def ended(self, limit: int) -> list[Customer]:
+        """Customers whose time to be forgotten has passed; `limit` at most."""
+
+
+class Addresses(Protocol):
+    """Addresses from which parties came that tell nothing of themselves."""
+
+    def find(self, key: str) -> Address | None:
+        """The address, or None when nobody came from there for a while."""
+
+    def save(self, address: Address) -> None:
+        """Keep it."""
+
+
+class Phones(Protocol):
+    """Numbers at rest."""
+
+    def forget(self, left_before: datetime, limit: int) -> list[tuple[str, str]]:
+        """Delete the numbers of parties that had left by then; gives their receptions, and by which key each was known.
+
+        `limit` at most.
+        """
 
 
 class EarlyOrders(Protocol):
@@ -132,7 +159,15 @@ class UnitOfWork(Protocol):
 
     @property
     def customers(self) -> Customers:
-        """All customers with open receptions."""
+        """All customers of whom something is known."""
+
+    @property
+    def addresses(self) -> Addresses:
+        """All addresses of which something is known."""
+
+    @property
+    def phones(self) -> Phones:
+        """Numbers at rest."""
 
     @property
     def early_orders(self) -> EarlyOrders:

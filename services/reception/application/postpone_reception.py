@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from services.reception.application.cancel_reception import load
 from services.reception.application.keep import save_line
 from services.reception.application.ports import Standing, UnitOfWork
+from services.reception.domain.holder import Holder
 from services.reception.domain.line import Line
 from services.reception.domain.line_order import Spot
 from services.reception.domain.reception import Reception
@@ -19,6 +20,7 @@ class PostponeReception:
     id: str
     parties: int
     etag: str
+    by: Holder
 
 
 def postpone_reception(cmd: PostponeReception, uow: UnitOfWork) -> Reception:
@@ -49,7 +51,7 @@ def preview_postponement(cmd: PostponeReception, uow: UnitOfWork) -> tuple[Recep
 
 
 def _load(cmd: PostponeReception, uow: UnitOfWork) -> tuple[Reception, Line]:
-    reception = load(cmd.store_id, cmd.id, uow)
+    reception = load(cmd.store_id, cmd.id, cmd.by, uow)
     reception.expect(cmd.etag)
     line = uow.lines.get(cmd.store_id)
     reception.check_postpone(line.policy.max_postpones)

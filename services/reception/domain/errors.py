@@ -27,7 +27,7 @@ class LineFull(DomainError):
 
 
 class AlreadyInLine(DomainError):
-    """The customer has an open reception at this store; `reception` in the metadata names it."""
+    """The customer has an open reception at this store; `reception` in the metadata names it, to the customer alone."""
 
     kind = Kind.EXISTS
     english = "You are already in this line."
@@ -39,6 +39,29 @@ class TooManyLines(DomainError):
 
     english = "You are in as many lines as one can be."
     korean = "동시에 접수할 수 있는 매장 수를 넘었습니다."
+
+
+class TooManyJoins(DomainError):
+    """The customer, the phone or, of parties without either, the address joined as often as it may for a while."""
+
+    kind = Kind.EXHAUSTED
+    english = "You have joined too often. Please try again later."
+    korean = "접수를 너무 자주 하셨습니다. 나중에 다시 시도해 주세요."
+
+
+class LineBusy(DomainError):
+    """More people join the line at once than it takes."""
+
+    kind = Kind.EXHAUSTED
+    english = "Many people are joining right now. Please try again in a moment."
+    korean = "접수가 몰리고 있습니다. 잠시 후 다시 시도해 주세요."
+
+
+class PresenceRequired(DomainError):
+    """One joins this line at the store only, with the code on its display."""
+
+    english = "Please join at the store, with the code that is shown there."
+    korean = "매장에 표시된 코드를 입력해 주세요."
 
 
 class PostponeLimit(DomainError):

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from services.chassis.kernel import Aggregate, NotFound, invalid
+from services.chassis.kernel import Aggregate, Allowance, NotFound, invalid
 from services.reception.domain.business_day import DEFAULT_ZONE, ONE_DAY, business_day, start_of
-from services.reception.domain.errors import LineFull, LinePaused, StoreClosed
+from services.reception.domain.errors import LineBusy, LineFull, LinePaused, PresenceRequired, StoreClosed
 from services.reception.domain.reception import State
 
 # far apart, so that a postponed party fits between any two others many times over
@@ -50,11 +50,15 @@ class Policy:
     near_turn_parties: int = 3
     time_zone: str = DEFAULT_ZONE
     day_start_hour: int = 5
+    presence_required: bool = False
 
 
 @dataclass(kw_only=True)
 class Line(Aggregate):
-    """One store's line. `changed` is set by whatever has to be saved."""
+    """One store's line. `changed` is set by whatever has to be saved.
+
+    `joins_back_at` tells of the joins by people who come by themselves, as `Allowance` does.
+    """
 
     id: str
     policy: Policy = Policy()
@@ -67,6 +71,7 @@ class Line(Aggregate):
     pace_seconds: float = PACE_SECONDS
     last_call_at: datetime | None = None
     sent_home_at: datetime | None = None
+    joins_back_at: datetime | None = None
     changed: bool = field(default=False, repr=False, compare=False)
 
     @property
@@ -88,6 +93,18 @@ class Line(Aggregate):
         # a promise may turn into a place in line
         if self.waiting + self.requested >= policy.max_waiting:
             raise LineFull(f"{self.waiting + self.requested} parties are in line; {policy.max_waiting} at most")
+
+    def check_visitor(self, allowance: Allowance, now: datetime, *, is_present: bool) -> None:
+        """Raises when somebody who comes alone may not join now."""
+        if self.policy.presence_required and not is_present:
+            raise PresenceRequired(f"stores/{self.id} takes parties at its door")
+        if wait := allowance.wait(self.joins_back_at, now):
+            raise LineBusy(f"stores/{self.id} takes {allowance.most} in {allowance.span}", wait)
+
+    def count_visitor(self, allowance: Allowance, now: datetime) -> None:
+        """Somebody who comes alone joins."""
+        self.joins_back_at = allowance.take(self.joins_back_at, now)
+        self.changed = True
 
     def may_promise(self, party_size: int) -> bool:
         """Whether it makes sense to ask for a free table."""

@@ -1,7 +1,5 @@
 """A phone number: kept whole, shown masked."""
 
-import hashlib
-
 KOREA = "+82"
 
 
@@ -15,10 +13,8 @@ def masked(e164: str) -> str:
     return f"{prefix}-{'*' * max(3, len(national) - len(prefix) - 4)}-{last}"
 
 
-def customer_key(customer_id: str, phone: str) -> str:
-    """What tells one customer from another: the id, else the phone's hash, else nothing."""
+def customer_key(customer_id: str, phone_hash: str) -> str:
+    """What tells one customer from another: the id, else the phone's keyed hash, else nothing."""
     if customer_id:
         return f"c:{customer_id}"
-    if phone:
-        return f"p:{hashlib.sha256(phone.encode()).hexdigest()}"
-    return ""
+    return f"p:{phone_hash}" if phone_hash else ""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from services.chassis.kernel import Aggregate, Stale
+from services.chassis.kernel import Aggregate, NotFound, Stale
 from services.reception.domain import events
 from services.reception.domain.errors import (
     AlreadyCalled,
@@ -14,6 +14,7 @@ from services.reception.domain.errors import (
     PostponeLimit,
 )
 from services.reception.domain.facts import Order, OrderState, Seating
+from services.reception.domain.holder import Holder
 
 
 class State(StrEnum):
@@ -67,12 +68,23 @@ _BAND_TOPS = (2, 4, 6)
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Who the party is and how to reach it; nothing of it is known of a walk-in."""
+    """Who the party is and how to reach it; nothing of it is known of a walk-in.
+
+    The number is `phone_sealed`, which nobody here can read, and `phone_masked`, which may be shown. `phone_plain` has
+    it in the clear where a version wrote it that did not seal, until it is sealed.
+    """
 
     customer_id: str = ""
     customer_key: str = ""
-    phone: str = field(default="", repr=False)
+    phone_sealed: str = field(default="", repr=False)
+    phone_masked: str = ""
     language_code: str = "ko"
+    phone_plain: str = field(default="", repr=False)
+
+    @property
+    def has_phone(self) -> bool:
+        """Whether the party can be reached."""
+        return bool(self.phone_sealed or self.phone_plain)
 
 
 @dataclass(kw_only=True)
@@ -107,6 +119,20 @@ class Reception(Aggregate):
     def name(self) -> str:
         """`stores/{store}/receptions/{reception}`."""
         return f"stores/{self.store_id}/receptions/{self.id}"
+
+    def expect_holder(self, holder: Holder) -> None:
+        """Raises `NotFound`, as for one that there is not, when it is somebody else's.
+
+        A pass is good for nothing once the reception is forgotten.
+        """
+        has_pass = holder.has_pass and not self.was_left_before(holder.forgotten_before)
+        if not (has_pass or holder.is_let_in or holder.acts_for(self.contact.customer_id)):
+            raise NotFound(f"{self.name} does not exist")
+
+    def was_left_before(self, moment: datetime) -> bool:
+        """Whether it had ended by then; who had sat down has left since, even if nobody said so."""
+        left_at = self.closed_at or self.seated_at
+        return left_at is not None and left_at < moment
 
     @property
     def is_open(self) -> bool:

@@ -10,8 +10,8 @@ from services.reception.application.change_store import ChangeStore
 from services.reception.application.ports import Standing
 from services.reception.domain.facts import Order, OrderState, Seating
 from services.reception.domain.line import Policy, SeatingMode, StoreState
-from services.reception.domain.phone import masked
 from services.reception.domain.reception import Reception, State
+from services.reception.entrypoints.presence import Code
 from services.reception.wire import CHANNELS, CLOSE_REASONS, STATES, set_time
 from tabling.management.v1 import order_pb2, store_pb2
 from tabling.reception.v1 import reception_pb2 as pb
@@ -45,8 +45,7 @@ def to_pb(reception: Reception, standing: Standing) -> pb.Reception:
     to.etag = str(reception.version)
     if contact.customer_id:
         to.customer = f"customers/{contact.customer_id}"
-    if contact.phone:
-        to.phone = masked(contact.phone)
+    to.phone = contact.phone_masked
     if reception.state is State.WAITING:
         to.parties_ahead, to.estimated_wait.seconds = standing
     set_time(to.create_time, reception.created_at)
@@ -61,6 +60,13 @@ def to_place(reception: Reception, standing: Standing) -> pb.Place:
         place.parties_ahead = standing.parties_ahead
         place.estimated_wait.seconds = standing.wait_seconds
     return place
+
+
+def to_presence_code(name: str, code: Code) -> pb.PresenceCode:
+    """What the store's display shows."""
+    shown = pb.PresenceCode(name=name, code=code.digits)
+    set_time(shown.expire_time, code.expires_at)
+    return shown
 
 
 def to_seating(seating: seat_pb2.Seating) -> Seating:
@@ -111,6 +117,7 @@ def to_change_store(store: store_pb2.Store) -> ChangeStore:
         near_turn_parties=store.near_turn_parties if store.HasField("near_turn_parties") else 3,
         time_zone=store.time_zone or "Asia/Seoul",
         day_start_hour=store.day_start_hour if store.HasField("day_start_hour") else 5,
+        presence_required=store.presence_required,
     )
     return ChangeStore(store_id(store.name), policy, _time(store, "sent_home_time"))
 

@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.chassis import fields, paging
-from services.chassis.kernel import invalid
+from services.chassis.kernel import PermissionDenied, Role, invalid
 from services.reception.application.create_reception import CreateReception
-from services.reception.domain.phone import customer_key
+from services.reception.domain.allowed import Allowed
+from services.reception.domain.holder import Holder
+from services.reception.domain.phone import customer_key, masked
 from services.reception.domain.reception import Contact
+from services.reception.entrypoints.ports import Vault
+from services.reception.entrypoints.presence import DIGITS
 from tabling.reception.v1 import reception_service_pb2 as pb
 
 LARGEST_PARTY = 100
@@ -17,30 +21,66 @@ LONGEST_SECTION = 80
 LONGEST_WAIT = timedelta(seconds=2)
 LANGUAGES = ("ko", "en")
 
+_PRESENCE_CODE = re.compile(rf"[0-9]{{{DIGITS}}}", re.ASCII)
 _DIALED = re.compile(r"(?:\+|0)[0-9](?:[0-9 -]{3,28})[0-9]", re.ASCII)
 # nearly every number is one of these; the library takes as long as the rest of a join
 _MOBILE = re.compile(r"(?:0|\+82)(10[0-46-9][0-9]{7})", re.ASCII)
 _KINDS = ("MOBILE", "FIXED_LINE", "FIXED_LINE_OR_MOBILE", "VOIP", "PERSONAL_NUMBER")
 
 
-def to_create(request: pb.CreateReceptionRequest, reception_id: str, countries: Collection[str]) -> CreateReception:
-    """The command in a request, before seat was asked. Raises `NotFound` or `InvalidField`."""
+def to_create(
+    request: pb.CreateReceptionRequest,
+    reception_id: str,
+    countries: Collection[str],
+    vault: Vault,
+    by: Holder,
+    allowed: Allowed,
+) -> CreateReception:
+    """The command in a request, before seat was asked. Raises `NotFound`, `InvalidField` or `PermissionDenied`."""
     (store_id,) = fields.name_parts(request.parent, "stores/*", "parent")
     if not request.HasField("reception"):
         raise invalid("reception", "is required")
     asked = request.reception
-    customer = fields.optional_name("customer", asked.customer, "customers/*")
-    customer_id = customer[0] if customer else ""
+    customer_id = _customer_id(asked.customer, by)
     number = phone(asked.phone, countries)
+    newest, *former = [customer_key(customer_id, known) for known in (vault.hashes(number) if number else [""])]
+    counts_address = not newest and by.comes_alone
     language = fields.one_of("language_code", asked.language_code, LANGUAGES, "ko")
     return CreateReception(
         id=reception_id,
         store_id=store_id,
         party_size=fields.whole("party_size", asked.party_size, least=1, most=LARGEST_PARTY),
         section=fields.text("section", asked.section, longest=LONGEST_SECTION),
-        contact=Contact(customer_id, customer_key(customer_id, number), number, language),
+        contact=Contact(
+            customer_id,
+            newest,
+            phone_sealed=vault.seal(number, reception_id) if number else "",
+            phone_masked=masked(number) if number else "",
+            language_code=language,
+        ),
         seats_fit=False,
+        by=by,
+        allowed=allowed,
+        former_keys=() if customer_id else tuple(former),
+        address_key=vault.hashes(f"{by.address} {store_id}")[0] if counts_address else "",
     )
+
+
+def presence_code(request: pb.CreateReceptionRequest) -> str:
+    """The code on the store's display, or nothing. Raises `InvalidField`."""
+    if request.presence_code and not _PRESENCE_CODE.fullmatch(request.presence_code):
+        raise invalid("presence_code", f"must be {DIGITS} digits")
+    return request.presence_code
+
+
+def _customer_id(name: str, by: Holder) -> str:
+    """For whom somebody joins: customers for themselves, backends for theirs, everybody else for nobody known."""
+    customer = fields.optional_name("customer", name, "customers/*")
+    if customer is None:
+        return by.caller.id if by.caller.role is Role.CUSTOMER else ""
+    if not by.acts_for(customer[0]):
+        raise PermissionDenied("nobody joins as another customer")
+    return customer[0]
 
 
 def phone(value: str, countries: Collection[str]) -> str:

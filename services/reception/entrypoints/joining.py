@@ -8,16 +8,20 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from services.chassis import fields as chassis_fields
+from services.chassis.clock import Clock
 from services.chassis.desk import Desk, Mutation, tried
 from services.chassis.interceptor import deadline
 from services.chassis.kernel import new_id
 from services.reception.application.create_reception import CreateReception, create_reception, seats_worth_asking
 from services.reception.application.ports import Question, Seats
+from services.reception.domain.allowed import Allowed
 from services.reception.domain.line import Line
 from services.reception.domain.reception import State
 from services.reception.entrypoints import fields
 from services.reception.entrypoints.convert import to_pb
-from services.reception.entrypoints.ports import Reads, UnitOfWork
+from services.reception.entrypoints.passes import Passes
+from services.reception.entrypoints.ports import Reads, UnitOfWork, Vault
+from services.reception.entrypoints.presence import Presence
 from tabling.reception.v1 import reception_pb2 as pb
 from tabling.reception.v1.reception_service_pb2 import CreateReceptionRequest
 
@@ -40,11 +44,27 @@ class Join:
 class Joining(Generic[U]):
     """Asks seat, runs the use case, and waits for promised tables where wanted."""
 
-    def __init__(self, desk: Desk[U], reads: Reads, seats: Seats, countries: Collection[str]) -> None:
+    def __init__(
+        self,
+        desk: Desk[U],
+        reads: Reads,
+        clock: Clock,
+        passes: Passes,
+        presence: Presence,
+        vault: Vault,
+        seats: Seats,
+        countries: Collection[str],
+        allowed: Allowed,
+    ) -> None:
         self._desk = desk
         self._reads = reads
+        self._clock = clock
+        self._passes = passes
+        self._presence = presence
+        self._vault = vault
         self._seats = seats
         self._countries = frozenset(countries)
+        self._allowed = allowed
 
     async def one(self, request: CreateReceptionRequest) -> pb.Reception:
         """The reception. Raises what `many` gives."""
@@ -63,7 +83,11 @@ class Joining(Generic[U]):
 
     def _join(self, request: CreateReceptionRequest) -> Join:
         wait = fields.wait_seconds(request)
-        return Join(request, fields.to_create(request, new_id(), self._countries), wait)
+        by, code = self._passes.holder(""), fields.presence_code(request)
+        cmd = fields.to_create(request, new_id(), self._countries, self._vault, by, self._allowed)
+        if code and self._presence.knows(code, cmd.store_id, self._clock.now()):
+            cmd = replace(cmd, is_present=True)
+        return Join(request, cmd, wait)
 
     async def _ask_seats(self, joins: Sequence[Join]) -> None:
         """Learn for which of them a table is free."""
@@ -90,6 +114,10 @@ class Joining(Generic[U]):
         }
         for index, outcome in zip(late, await asyncio.gather(*late.values(), return_exceptions=True), strict=True):
             answers[index] = outcome
+        for answer in answers:
+            if isinstance(answer, pb.Reception):
+                # kept nowhere: not with the answer to a request id either
+                answer.reception_pass = self._passes.of(answer.name)
         return answers
 
     async def _after_promise(self, answer: pb.Reception, seconds: float) -> pb.Reception:
@@ -109,9 +137,11 @@ class Joining(Generic[U]):
 
 def _mutation(join: Join) -> Mutation[Any, pb.Reception]:
     command = join.command
-    needs = {"lines": (command.store_id,)}
-    if command.contact.customer_key:
-        needs["customers"] = (command.contact.customer_key,)
+    needs: dict[str, tuple[str, ...]] = {"lines": (command.store_id,)}
+    if command.customer_keys:
+        needs["customers"] = command.customer_keys
+    if command.address_key:
+        needs["addresses"] = (command.address_key,)
     return Mutation(join.request, partial(_created, command), needs)
 
 

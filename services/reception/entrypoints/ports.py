@@ -19,6 +19,16 @@ class UnitOfWork(Work, Protocol):
         """Where a reception stands, as this transaction sees it."""
 
 
+class Vault(Protocol):
+    """Phone numbers at rest."""
+
+    def seal(self, phone: str, reception_id: str) -> str:
+        """The number as it is kept."""
+
+    def hashes(self, told: str) -> list[str]:
+        """What tells one number, or address, from another, by each key, the newest first."""
+
+
 class Followed(Protocol):
     """One reception that is followed."""
 

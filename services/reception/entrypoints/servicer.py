@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 from services.chassis import fields as chassis_fields
 from services.chassis import paging
+from services.chassis.clock import Clock
 from services.chassis.desk import Desk
 from services.chassis.kernel import NotFound, invalid
+from services.chassis.permissions import admission
 from services.reception.application.cancel_reception import CancelReception, cancel_reception
 from services.reception.application.ports import NOWHERE, Placed, Standing
 from services.reception.application.postpone_reception import (
@@ -17,9 +19,11 @@ from services.reception.application.postpone_reception import (
 )
 from services.reception.entrypoints import fields
 from services.reception.entrypoints.bulk import BulkEntry
-from services.reception.entrypoints.convert import STATES_FROM_PB, to_pb, to_place
+from services.reception.entrypoints.convert import STATES_FROM_PB, to_pb, to_place, to_presence_code
 from services.reception.entrypoints.joining import RECEPTION, Joining
+from services.reception.entrypoints.passes import Passes
 from services.reception.entrypoints.ports import Followed, Reads, UnitOfWork
+from services.reception.entrypoints.presence import Presence
 from tabling.reception.v1 import reception_pb2 as pb
 from tabling.reception.v1 import reception_service_pb2 as rpc
 from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceServicer as Base
@@ -36,10 +40,22 @@ class ReceptionServicer(Base):
     """Requests to commands and queries; results to messages."""
 
     def __init__(
-        self, desk: Desk[U], reads: Reads, joining: Joining[U], bulk: BulkEntry, *, heartbeat_seconds: float
+        self,
+        desk: Desk[U],
+        reads: Reads,
+        clock: Clock,
+        passes: Passes,
+        presence: Presence,
+        joining: Joining[U],
+        bulk: BulkEntry,
+        *,
+        heartbeat_seconds: float,
     ) -> None:
         self._desk = desk
         self._reads = reads
+        self._clock = clock
+        self._passes = passes
+        self._presence = presence
         self._joining = joining
         self._bulk = bulk
         self._heartbeat_seconds = heartbeat_seconds
@@ -62,6 +78,8 @@ class ReceptionServicer(Base):
         store_id = await self._listed_store(request.parent)
         if store_id is None and customer is None:
             raise invalid("customer", "is required with the parent stores/-")
+        if admission.get().only_own and not self._passes.holder("").acts_for(customer[0] if customer else ""):
+            return rpc.ListReceptionsResponse()
         size = paging.page_size(request.page_size)
         found = await self._reads.page(
             store_id=store_id,
@@ -76,16 +94,22 @@ class ReceptionServicer(Base):
 
     async def CancelReception(self, request: rpc.CancelReceptionRequest, context: Any) -> pb.Reception:
         store_id, reception_id = chassis_fields.name_parts(request.name, RECEPTION)
-        cmd = CancelReception(store_id, reception_id, request.etag)
+        cmd = CancelReception(store_id, reception_id, request.etag, self._passes.holder(request.name))
         needs = {"receptions": (reception_id,), "lines": (store_id,)}
         return await self._desk.mutate(request, pb.Reception, lambda uow: _canceled(cmd, uow), needs)
 
     async def PostponeReception(self, request: rpc.PostponeReceptionRequest, context: Any) -> pb.Reception:
         store_id, reception_id = chassis_fields.name_parts(request.name, RECEPTION)
-        cmd = PostponeReception(store_id, reception_id, fields.parties(request.parties), request.etag)
+        parties, by = fields.parties(request.parties), self._passes.holder(request.name)
+        cmd = PostponeReception(store_id, reception_id, parties, request.etag, by)
         needs = {"receptions": (reception_id,), "lines": (store_id,)}
         work = _previewed if request.validate_only else _postponed
         return await self._desk.mutate(request, pb.Reception, lambda uow: work(cmd, uow), needs)
+
+    async def GetPresenceCode(self, request: rpc.GetPresenceCodeRequest, context: Any) -> pb.PresenceCode:
+        (store_id,) = chassis_fields.name_parts(request.name, "stores/*/presenceCode")
+        await self._expect_store(store_id)
+        return to_presence_code(request.name, self._presence.shown(store_id, self._clock.now()))
 
     async def GetPlace(self, request: rpc.GetPlaceRequest, context: Any) -> pb.Place:
         chassis_fields.name_parts(request.name, f"{RECEPTION}/place")
@@ -112,6 +136,7 @@ class ReceptionServicer(Base):
         placed = await followed.read()
         if placed is None:
             raise NotFound(f"{name} does not exist")
+        placed.reception.expect_holder(self._passes.holder(name))
         yield placed
         while True:
             if not await followed.changed(self._heartbeat_seconds):
@@ -128,16 +153,20 @@ class ReceptionServicer(Base):
         if parent == "stores/-":
             return None
         (store_id,) = chassis_fields.name_parts(parent, "stores/*", "parent")
+        await self._expect_store(store_id)
+        return store_id
+
+    async def _expect_store(self, store_id: str) -> None:
         line = await self._reads.line(store_id)
         if line is None or not line.is_known:
-            raise NotFound(f"{parent} does not exist")
-        return store_id
+            raise NotFound(f"stores/{store_id} does not exist")
 
     async def _read(self, name: str) -> Placed:
         store_id, reception_id = chassis_fields.name_parts(name, RECEPTION)
         placed = await self._reads.one(store_id, reception_id)
         if placed is None:
             raise NotFound(f"{name} does not exist")
+        placed.reception.expect_holder(self._passes.holder(name))
         return placed
 
 

@@ -2,11 +2,13 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, literal_column
 
+from services.chassis.audit import audit_table
 from services.chassis.database.types import UtcTime
 from services.chassis.tables import chassis_tables
 
 metadata = MetaData()
 chassis_tables(metadata)
+audit_table(metadata)
 
 floors = Table(
     "floors",
