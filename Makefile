@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up up-full test drills check bench capacity images ops reset format generate lock clean
+.PHONY: help up up-full test drills check audit bench capacity images ops reset format generate lock clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -18,6 +18,9 @@ drills: ## kill it and its servers at every step, and look whether anything is l
 
 check: ## format, lint, types, import contracts, protos, migrations
 	@scripts/check
+
+audit: ## ask whether holes are known in the packages that run; needs the network
+	@scripts/audit $(ARGS)
 
 bench: ## measure it under load; ARGS=full for the full mode
 	@scripts/setup dev servers && .venv/bin/python -m scripts.bench $(ARGS)

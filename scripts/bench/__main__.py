@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -26,13 +27,16 @@ def embedded(
     seconds: Annotated[float, typer.Option(help="Seconds of joining per round.")] = 5.0,
     callers: Annotated[list[int] | None, typer.Option(help="Concurrent callers; may be given again.")] = None,
     starts: Annotated[int, typer.Option(help="Cold starts of each service; 0 leaves them out.")] = TIMES,
+    against: Annotated[
+        Path | None, typer.Option(help="Another checkout, generated: both are measured in turn.")
+    ] = None,
 ) -> None:
     """Drive joins through gRPC against a fresh embedded system, start each service, and print tables.
 
     `full`: against the full mode.
     """
     if context.invoked_subcommand is None:
-        asyncio.run(_bench(rounds, seconds, tuple(callers or CALLERS), starts))
+        asyncio.run(_bench(rounds, seconds, tuple(callers or CALLERS), starts, against and against.resolve()))
 
 
 @app.command()
@@ -50,8 +54,9 @@ def full(
         raise typer.Exit(1)
 
 
-async def _bench(rounds: int, seconds: float, all_callers: tuple[int, ...], starts: int) -> None:
+async def _bench(rounds: int, seconds: float, all_callers: tuple[int, ...], starts: int, against: Path | None) -> None:
     measured: dict[int, list[Measured]] = {callers: [] for callers in all_callers}
+    others: dict[int, list[Measured]] = {callers: [] for callers in all_callers}
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with (
         Progress(*columns, console=console, transient=True) as progress,
@@ -63,11 +68,17 @@ async def _bench(rounds: int, seconds: float, all_callers: tuple[int, ...], star
                 progress.update(task, description=f"round {number + 1} of {rounds}, {callers} callers")
                 data = Path(folder) / f"{number}-{callers}"
                 measured[callers].append(await measure_round(data, callers, seconds))
+                if against:
+                    progress.update(task, description=f"round {number + 1} of {rounds}, {callers} callers, {against}")
+                    other = Path(folder) / f"{number}-{callers}-other"
+                    others[callers].append(await measure_round(other, callers, seconds, against))
         progress.update(task, description="cold starts")
         (fresh := Path(folder) / "cold").mkdir()
         cold = await measure_cold_starts(fresh, starts) if starts else None
     console.print(_table(measured, rounds, seconds))
     _print_processes(measured)
+    if against:
+        console.print(_comparison(measured, others, against))
     if cold:
         console.print(cold.table())
 
@@ -90,10 +101,23 @@ def _table(measured: dict[int, list[Measured]], rounds: int, seconds: float) -> 
     return table
 
 
-def _row(runs: list[Measured]) -> tuple[str, ...]:
-    def median(values: list[float]) -> float:
-        return sorted(values)[len(values) // 2]
+def _comparison(measured: dict[int, list[Measured]], others: dict[int, list[Measured]], against: Path) -> Table:
+    table = Table(title=f"This one ÷ {against}, medians of the ratios of each round", title_justify="left")
+    for name in ("callers", "accepted joins/s", "complete sagas/s", "answer p50", "answer p99", "CPU/join"):
+        table.add_column(name, justify="right")
+    for callers, runs in measured.items():
+        pairs = list(zip(runs, others[callers], strict=True))
+        ratios = (
+            [one.accepted_rate / other.accepted_rate for one, other in pairs],
+            [one.saga_rate / other.saga_rate for one, other in pairs],
+            *([one.answer_ms[at] / other.answer_ms[at] for one, other in pairs] for at in (0, 1)),
+            [one.cpu_us / other.cpu_us for one, other in pairs],
+        )
+        table.add_row(str(callers), *(f"{median(each):.2f}" for each in ratios))
+    return table
 
+
+def _row(runs: list[Measured]) -> tuple[str, ...]:
     return (
         f"{median([r.empty_rate for r in runs]):,.0f}",
         f"{median([r.accepted_rate for r in runs]):,.0f}",

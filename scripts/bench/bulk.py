@@ -23,6 +23,7 @@ from scripts.bench.answers import status_name
 from scripts.bench.child import run_child
 from scripts.bench.joins import JOIN_MANY
 from scripts.bench.load import LoadResult, from_json, latencies_of
+from services.chassis.callers import Identity
 from tabling.reception.v1.reception_service_pb2 import CreateReceptionsResponse
 
 OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
@@ -38,12 +39,16 @@ Message = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class BulkPlan:
-    """`streams` connections with one stream each and `window` messages under way on it, begun for `seconds`."""
+    """`streams` connections with one stream each and `window` messages under way on it, begun for `seconds`.
+
+    `metadata` is sent with each stream.
+    """
 
     target: str
     streams: int
     window: int
     seconds: float
+    metadata: Identity = ()
 
 
 class Bulk:
@@ -69,7 +74,7 @@ class Bulk:
                 await channel.close()
 
     async def _stream(self, channel: grpc.aio.Channel) -> None:
-        call: Any = channel.stream_stream(JOIN_MANY)()
+        call: Any = channel.stream_stream(JOIN_MANY)(metadata=self._plan.metadata)
         under_way: dict[int, tuple[float, int]] = {}
         tags = itertools.count(1)
         try:
@@ -139,7 +144,8 @@ async def run_bulk_in_process(plan: BulkPlan, messages: Iterable[Message]) -> Lo
 def main() -> None:
     import uvloop
 
-    plan = BulkPlan(**json.loads(sys.stdin.buffer.readline()))
+    given = json.loads(sys.stdin.buffer.readline())
+    plan = BulkPlan(**given | {"metadata": tuple(map(tuple, given["metadata"]))})
     messages = list(_read(sys.stdin.buffer.read()))
     gc.collect()
     gc.freeze()

@@ -1,6 +1,7 @@
 """Callers that keep a server busy over a few connections: closed loop, or at a given rate."""
 
 import asyncio
+import ssl
 from array import array
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -33,6 +34,7 @@ class Plan:
     timeout: float
     metadata: tuple[tuple[str, str], ...]
     wire: str
+    authority: str | None
 
     def __post_init__(self) -> None:
         if not 1 <= self.connections <= self.callers:
@@ -61,6 +63,7 @@ class Callers:
         self._usual_seconds = 0.0
         host, _, port = plan.target.rpartition(":")
         self._address = (host.strip("[]"), int(port))
+        self._trusting = _trusting(plan.authority) if plan.authority else None
         self._wire = WIRES[plan.wire]
         self._block = request_block(plan.target, plan.method, self._wire, plan.metadata)
 
@@ -153,7 +156,9 @@ class Callers:
     async def _connect(self, slots: int) -> Connection:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(
-            lambda: Connection(self._wire, self._block, slots, self._take, self._answered, self._read), *self._address
+            lambda: Connection(self._wire, self._block, slots, self._take, self._answered, self._read),
+            *self._address,
+            ssl=self._trusting,
         )
         try:
             async with asyncio.timeout(RECONNECT_SECONDS):
@@ -198,3 +203,9 @@ class Callers:
             await asyncio.sleep(TICK_SECONDS)
             for connection in list(self._live):
                 connection.fill()
+
+
+def _trusting(authority: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=authority)
+    context.set_alpn_protocols(["h2"])
+    return context

@@ -20,6 +20,7 @@ from scripts.bench.child import ROOT
 from services.chassis.addresses import free_port
 from services.chassis.migrate import migrate
 from services.chassis.settings import PORTS
+from services.local.keys import of as keys_of
 
 TIMES = 5
 START_SECONDS = 30.0
@@ -56,15 +57,15 @@ class ColdStarts:
 
 async def measure_cold_starts(folder: Path, times: int = TIMES, services: Sequence[str] = tuple(PORTS)) -> ColdStarts:
     """Start every service some times, one after the other, on databases that are there; `folder` is empty."""
-    found = ColdStarts()
+    found, environment = ColdStarts(), keys_of(folder).environment
     for service in services:
         await asyncio.to_thread(migrate, service, str(folder / f"{service}.db"))
-        await _start(service, folder)  # which also leaves byte code
+        await _start(service, folder, environment)  # which also leaves byte code
     for _ in range(times):
         for name, code in YARDSTICKS.items():
             found.seconds[name].append(await _run(code))
         for service in services:
-            found.seconds[service].append(await _start(service, folder))
+            found.seconds[service].append(await _start(service, folder, environment))
     return found
 
 
@@ -75,7 +76,7 @@ async def _run(code: str) -> float:
     return time.monotonic() - began
 
 
-async def _start(service: str, data: Path) -> float:
+async def _start(service: str, data: Path, keys: Mapping[str, str]) -> float:
     """Seconds until the service says SERVING to whoever asks after its health; then it is ended."""
     port = free_port()
     own = {"TABLING_DATA": str(data), "TABLING_LISTEN": f"127.0.0.1:{port}", "TABLING_METRICS_LISTEN": "", **QUIET}
@@ -83,7 +84,7 @@ async def _start(service: str, data: Path) -> float:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"services.{service}"),
         cwd=ROOT,
-        env={**os.environ, **own},
+        env={**os.environ, **own, **keys},
         stdin=subprocess.DEVNULL,
     )
     try:

@@ -17,10 +17,13 @@ from pathlib import Path
 
 from scripts.bench.child import ROOT
 from scripts.bench.compared import CONNECTIONS, empty_method
+from scripts.bench.identities import backend
 from scripts.bench.joins import JOIN, Parties
 from scripts.bench.load import run_load_in_process
 from scripts.bench.processes import Tree, spent
+from scripts.bench.roomy import ROOMY
 from scripts.bench.stores import make_stores
+from services.local.keys import of as keys_of
 
 STORE_IDS = [f"store-{number}" for number in range(100)]
 MOST_JOINS_A_SECOND = 6000
@@ -58,12 +61,13 @@ class Running:
     ready_after: float
 
 
-async def measure_round(data: Path, callers: int, seconds: float) -> Measured:
-    """Measure the empty method and the joins at `callers` concurrent calls."""
+async def measure_round(data: Path, callers: int, seconds: float, root: Path = ROOT) -> Measured:
+    """Measure the empty method and the joins at `callers` concurrent calls of the system in the folder `root`."""
     async with empty_method() as method:
         empty = await method.measure(callers, min(seconds, 3.0))
-    async with _embedded(data) as running:
-        await make_stores(TARGETS, STORE_IDS)
+    async with _embedded(data, root) as running:
+        keys = keys_of(data)
+        await make_stores(TARGETS, keys, STORE_IDS)
         tree = Tree(running.pid)
         before = tree.cpu_seconds()
         joins = await run_load_in_process(
@@ -74,6 +78,7 @@ async def measure_round(data: Path, callers: int, seconds: float) -> Measured:
             connections=min(callers, CONNECTIONS),
             calls=None,
             seconds=seconds,
+            metadata=backend(keys),
         )
         rows, settled = await _settled(data, joins.ok)
         used = sum(spent(before, tree.cpu_seconds()).values())
@@ -95,12 +100,17 @@ async def measure_round(data: Path, callers: int, seconds: float) -> Measured:
 
 
 @asynccontextmanager
-async def _embedded(data: Path) -> AsyncIterator[Running]:
+async def _embedded(data: Path, root: Path) -> AsyncIterator[Running]:
     ports = ("--port", str(PORT), "--kakao-port", str(PORT + 1), "--first-port", str(PORT + 2))
     command = (sys.executable, "-m", "services.embedded", "--no-demo", "--data", str(data), *ports)
-    environment = {**os.environ, "TABLING_LOG_LEVEL": "WARNING"}
+    environment = {
+        **os.environ,
+        **ROOMY.environment,
+        "TABLING_LOG_LEVEL": "WARNING",
+        "PYTHONPATH": f"{root}:{root / 'gen'}",
+    }
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=subprocess.PIPE, env=environment, stdin=subprocess.DEVNULL
+        *command, cwd=root, stdout=subprocess.PIPE, env=environment, stdin=subprocess.DEVNULL
     )
     try:
         serving, ready = await _started(process)

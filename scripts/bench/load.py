@@ -64,10 +64,12 @@ async def run_load(
     metadata: Sequence[tuple[str, str]] = (),
     timeout: float = 30.0,  # noqa: ASYNC109 - the time one call has, not this function
     wire: str = "grpc",
+    authority: str | None = None,
 ) -> LoadResult:
-    """Calls `method` (`/package.Service/Method`) at `target` (`host:port`, plain text) and waits for every answer.
+    """Calls `method` (`/package.Service/Method`) at `target` (`host:port`) and waits for every answer.
 
     wire       `grpc`, or `json`: POST to the path `method` of a gateway
+    authority  file with the certificate of who vouches for a server that speaks TLS
     bodies     serialized requests, one per call, taken when the call starts; the run ends when there are no more
     callers    calls under way at most, spread over `connections`
     calls      how many at most; None for no such limit
@@ -80,7 +82,7 @@ async def run_load(
     A connection that breaks or is told to go away is replaced. Calls it did not answer count as UNAVAILABLE: nothing
     is tried twice. Raises OSError when the server cannot be reached at the start, or stays away for 10 seconds.
     """
-    plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata), wire)
+    plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata), wire, authority)
     run = Callers(plan, iter(bodies), on_answer)
     cpu = time.process_time()
     await run.run()
@@ -101,13 +103,14 @@ async def run_load_in_process(
     metadata: Sequence[tuple[str, str]] = (),
     timeout: float = 30.0,  # noqa: ASYNC109 - the time one call has, not this function
     wire: str = "grpc",
+    authority: str | None = None,
 ) -> LoadResult:
     """Like `run_load`, but in a process of its own, so that caller and server do not share an interpreter.
 
     The bodies are sent before the run starts, so they must be finite or bounded by `calls`; `on_answer` is told after
     its end. Raises RuntimeError with what the process said when it failed.
     """
-    plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata), wire)
+    plan = Plan(target, method, callers, connections, calls, seconds, rate, timeout, tuple(metadata), wire, authority)
     spec = {"plan": asdict(plan), "answers": on_answer is not None}
     given = b"".join([json.dumps(spec).encode() + b"\n", *map(_sized, itertools.islice(bodies, calls))])
     out = await run_child("scripts.bench.load", given)

@@ -7,6 +7,9 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from scripts.bench.identities import backend, manager, operator
+from services.local.calling import telling
+from services.local.keys import Keys
 from tabling.management.v1.management_service_pb2 import CreateStoreRequest, OpenStoreRequest
 from tabling.management.v1.management_service_pb2_grpc import ManagementServiceStub
 from tabling.management.v1.store_pb2 import Store
@@ -22,28 +25,31 @@ CAPACITIES = (2, 2, 4, 4)
 KNOWN_SECONDS = 30.0
 
 
-async def make_stores(targets: Mapping[str, str], store_ids: Sequence[str]) -> None:
-    """Make them; returns when reception takes joins for all. `targets` is host:port by service."""
+async def make_stores(targets: Mapping[str, str], keys: Keys, store_ids: Sequence[str]) -> None:
+    """Make them; returns when reception takes joins for all. `targets` is host:port by service, `keys` open them."""
     async with (
         grpc.aio.insecure_channel(targets["management"]) as management,
         grpc.aio.insecure_channel(targets["seat"]) as seat,
         grpc.aio.insecure_channel(targets["reception"]) as reception,
     ):
-        await asyncio.gather(*(_open(management, seat, store_id) for store_id in store_ids))
-        await asyncio.gather(*(_known(reception, store_id) for store_id in store_ids))
+        await asyncio.gather(*(_open(management, seat, keys, store_id) for store_id in store_ids))
+        joining = telling(reception, backend(keys))
+        await asyncio.gather(*(_known(joining, store_id) for store_id in store_ids))
 
 
-async def _open(management: grpc.aio.Channel, seat: grpc.aio.Channel, store_id: str) -> None:
+async def _open(management: grpc.aio.Channel, seat: grpc.aio.Channel, keys: Keys, store_id: str) -> None:
     store = Store(display_name=store_id, max_waiting=LONGEST_LINE)
     create = CreateStoreRequest(store=store, store_id=store_id)
-    await ManagementServiceStub(management).CreateStore(create, wait_for_ready=True)
-    await ManagementServiceStub(management).OpenStore(OpenStoreRequest(name=f"stores/{store_id}"))
+    await ManagementServiceStub(telling(management, operator(keys))).CreateStore(create, wait_for_ready=True)
+    staff = manager(keys, store_id)
+    await ManagementServiceStub(telling(management, staff)).OpenStore(OpenStoreRequest(name=f"stores/{store_id}"))
     tables = [CreateTableRequest(table=Table(capacity=capacity)) for capacity in CAPACITIES]
     request = BatchCreateTablesRequest(parent=f"stores/{store_id}", requests=tables)
-    await _once_known(lambda: SeatServiceStub(seat).BatchCreateTables(request), grpc.StatusCode.OK)
+    floor = SeatServiceStub(telling(seat, staff))
+    await _once_known(lambda: floor.BatchCreateTables(request), grpc.StatusCode.OK)
 
 
-async def _known(reception: grpc.aio.Channel, store_id: str) -> None:
+async def _known(reception: Any, store_id: str) -> None:
     # refused for its size, and not because the store is unknown or closed
     probe = CreateReceptionRequest(parent=f"stores/{store_id}", reception=Reception(party_size=99))
     await _once_known(lambda: ReceptionServiceStub(reception).CreateReception(probe), grpc.StatusCode.INVALID_ARGUMENT)

@@ -2,12 +2,15 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import grpc
 import grpc.aio
 
+from scripts.bench.full.system import System
+from scripts.bench.identities import backend, manager
+from services.local.calling import telling
 from tabling.management.v1.management_service_pb2 import CompleteOrderRequest, SeatOrderRequest
 from tabling.management.v1.management_service_pb2_grpc import ManagementServiceStub
 from tabling.reception.v1.reception_pb2 import Reception
@@ -19,13 +22,14 @@ CALLED_SECONDS = 30.0
 LOOK_SECONDS = 0.05
 
 
-async def live(targets: Mapping[str, str], stores: Sequence[str], phones: Iterator[str], each: int) -> int:
+async def live(system: System, stores: Sequence[str], phones: Iterator[str], each: int) -> int:
     """One party after the other in every store, `each` a store; gives how many lives that were."""
     async with (
-        grpc.aio.insecure_channel(targets["reception"]) as reception,
-        grpc.aio.insecure_channel(targets["management"]) as management,
+        grpc.aio.insecure_channel(system.targets["reception"]) as reception,
+        grpc.aio.insecure_channel(system.targets["management"]) as management,
     ):
-        customers, staff = ReceptionServiceStub(reception), ManagementServiceStub(management)
+        customers = ReceptionServiceStub(telling(reception, backend(system.keys)))
+        staff = ManagementServiceStub(telling(management, manager(system.keys, *stores)))
 
         async def in_one(store: str) -> None:
             for _ in range(each):

@@ -17,6 +17,7 @@ from scripts.bench.capacity.tap import Tap, tapped
 from scripts.bench.capacity.watching import measure_watching
 from scripts.bench.full.rows import Ledgers
 from scripts.bench.full.system import System, full_system
+from scripts.bench.identities import backend
 from scripts.bench.joins import JOIN, Parties, phone
 from scripts.bench.load import LoadResult, run_load_in_process
 from scripts.bench.processes import spent
@@ -64,7 +65,7 @@ class Run:
     async def all(self) -> Measured:
         """Everything."""
         self._say("making stores")
-        await make_stores(self._system.targets, (*LINES, *TABLES, CROWD))
+        await make_stores(self._system.targets, self._system.keys, (*LINES, *TABLES, CROWD))
         await self._join(rate=None, seconds=2.0)
         found: Measured = {"where": _where(), "idle_cores": round(await self._idle(), 3)}
         before, first = await self._books.read(), self._joined
@@ -109,6 +110,7 @@ class Run:
             calls=calls,
             seconds=None if rate else seconds,
             rate=rate,
+            metadata=backend(self._system.keys),
         )
         await self._ledgers.drained(before, load.ok, since)
         self._joined += load.ok
@@ -121,7 +123,7 @@ class Run:
     async def _lives(self) -> int:
         self._say("whole lives")
         before, since = await self._ledgers.counts(), datetime.now(UTC)
-        lived = await live(self._system.targets, TABLES, self._phones, LIVES_A_STORE)
+        lived = await live(self._system, TABLES, self._phones, LIVES_A_STORE)
         await self._ledgers.drained(before, lived, since)
         return lived
 

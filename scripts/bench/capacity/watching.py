@@ -10,7 +10,10 @@ import grpc
 import grpc.aio
 
 from scripts.bench.full.system import System
+from scripts.bench.identities import backend
 from scripts.bench.processes import spent
+from services.chassis.callers import PASS, Identity
+from services.local.calling import telling
 from tabling.reception.v1.reception_pb2 import Reception
 from tabling.reception.v1.reception_service_pb2 import (
     CancelReceptionRequest,
@@ -70,20 +73,20 @@ async def measure_watching(system: System, store: str, phones: Iterator[str], st
     """Let `streams` parties wait in one line and watch, then let the first `leavers` leave, one after the other."""
     target = system.targets[SERVICE]
     async with grpc.aio.insecure_channel(target) as channel:
-        stub = ReceptionServiceStub(channel)
-        names = [(await stub.CreateReception(_join(store, next(phones)))).name for _ in range(streams + leavers)]
+        stub: Any = ReceptionServiceStub(telling(channel, backend(system.keys)))
+        parties = [await stub.CreateReception(_join(store, next(phones))) for _ in range(streams + leavers)]
         before = system.tree.memory_mb()[SERVICE]
         audience = Audience()
         options = (("grpc.use_local_subchannel_pool", 1),)
         channels = [grpc.aio.insecure_channel(target, options) for _ in range(-(-streams // STREAMS_A_CHANNEL))]
         try:
-            for number, name in enumerate(names[leavers:]):
-                watcher = ReceptionServiceStub(channels[number % len(channels)])
-                audience.add(watcher.WatchReception(WatchReceptionRequest(name=name)))
+            for number, party in enumerate(parties[leavers:]):
+                watcher: Any = ReceptionServiceStub(telling(channels[number % len(channels)], backend(system.keys)))
+                audience.add(watcher.WatchReception(WatchReceptionRequest(name=party.name), metadata=_pass(party)))
             await audience.quiet()
             memory, told, cpu = system.tree.memory_mb()[SERVICE], audience.told, system.tree.cpu_seconds()
-            for name in names[:leavers]:
-                await stub.CancelReception(CancelReceptionRequest(name=name))
+            for party in parties[:leavers]:
+                await stub.CancelReception(CancelReceptionRequest(name=party.name), metadata=_pass(party))
                 await audience.quiet()
             used = spent(cpu, system.tree.cpu_seconds())[SERVICE]
         finally:
@@ -91,6 +94,10 @@ async def measure_watching(system: System, store: str, phones: Iterator[str], st
             await asyncio.gather(*(each.close() for each in channels))
     updates = audience.told - told
     return Watching(streams, updates, (memory - before) * 1024 / streams, used / max(1, updates) * 1e6)
+
+
+def _pass(party: Reception) -> Identity:
+    return ((PASS, party.reception_pass),)
 
 
 def _join(store: str, phone: str) -> CreateReceptionRequest:

@@ -43,7 +43,7 @@ class Bench:
         """Everything, in the order in which the lines grow."""
         report, system, parties = self._report, self._system, self._parties
         self._say("making stores")
-        await make_stores(system.targets, (FEW, HOT, *SPREAD))
+        await make_stores(system.targets, system.keys, (FEW, HOT, *SPREAD))
         await fill(system, self._ledgers, parties, (FEW,), FEW_WAITING)
         report.starts.append(await measure_start(system, self._ledgers, parties))
         self._say("idle")

@@ -16,7 +16,10 @@ from scripts.bench.empty import METHOD
 from scripts.bench.full.rounds import STREAMS, WINDOW
 from scripts.bench.full.rows import Ledgers
 from scripts.bench.full.system import System
+from scripts.bench.identities import backend
 from scripts.bench.joins import Parties
+from services.chassis.callers import PASS
+from services.local.calling import telling
 from tabling.reception.v1.reception_service_pb2 import CreateReceptionRequest, GetPlaceRequest, WatchReceptionRequest
 from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceStub
 
@@ -62,7 +65,7 @@ async def fill(system: System, ledgers: Ledgers, parties: Parties, stores: Seque
     if missing <= 0:
         return
     before, since = await ledgers.counts(), datetime.now(UTC)
-    plan = BulkPlan(system.targets["reception"], STREAMS, WINDOW, FILL_SECONDS)
+    plan = BulkPlan(system.targets["reception"], STREAMS, WINDOW, FILL_SECONDS, backend(system.keys))
     load = await run_bulk_in_process(plan, islice(parties.messages(stores, SIZE), -(-missing // SIZE)))
     await ledgers.drained(before, load.ok, since)
 
@@ -75,7 +78,7 @@ async def measure_costs(system: System, ledgers: Ledgers, parties: Parties, stor
         grpc.aio.insecure_channel(system.targets["reception"]) as channel,
         grpc.aio.insecure_channel(empty) as other,
     ):
-        stub: Any = ReceptionServiceStub(channel)
+        stub: Any = ReceptionServiceStub(telling(channel, backend(system.keys)))
         call: Any = other.unary_unary(METHOD)
         for _ in range(TIMES):
             await none.time("empty", call(b""))
@@ -86,7 +89,8 @@ async def measure_costs(system: System, ledgers: Ledgers, parties: Parties, stor
 
 async def _once(stub: Any, body: bytes, watch: Stopwatch) -> None:
     joined = await watch.time("joining", stub.CreateReception(CreateReceptionRequest.FromString(body)))
-    await watch.time("place in line", stub.GetPlace(GetPlaceRequest(name=f"{joined.name}/place")))
-    watched = stub.WatchReception(WatchReceptionRequest(name=joined.name))
+    own = ((PASS, joined.reception_pass),)
+    await watch.time("place in line", stub.GetPlace(GetPlaceRequest(name=f"{joined.name}/place"), metadata=own))
+    watched = stub.WatchReception(WatchReceptionRequest(name=joined.name), metadata=own)
     await watch.time("opening a watch", watched.read())
     watched.cancel()

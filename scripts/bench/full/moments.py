@@ -11,6 +11,7 @@ import aiohttp
 from scripts.bench.full.rounds import SPREAD
 from scripts.bench.full.rows import Ledgers
 from scripts.bench.full.system import System
+from scripts.bench.identities import backend
 from scripts.bench.joins import JOIN, Parties, phone
 from scripts.bench.load import Latencies, latencies_of, run_load_in_process
 
@@ -43,6 +44,7 @@ async def measure_moments(system: System, ledgers: Ledgers, parties: Parties, ra
         calls=count,
         seconds=None,
         rate=rate,
+        metadata=backend(system.keys),
     )
     await ledgers.drained(before, load.ok, since)
     looked_at = range(0, count, max(1, count // MOST_LOOKED_AT))

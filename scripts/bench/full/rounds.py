@@ -8,6 +8,7 @@ from itertools import islice
 from scripts.bench.bulk import BulkPlan, run_bulk_in_process
 from scripts.bench.full.rows import Faults, Ledgers
 from scripts.bench.full.system import System
+from scripts.bench.identities import backend, backend_outside
 from scripts.bench.joins import JOIN, JOIN_PATH, Parties
 from scripts.bench.load import LoadResult, run_load_in_process
 from scripts.bench.processes import spent
@@ -93,6 +94,7 @@ async def _unary(system: System, parties: Parties, case: Case, seconds: float) -
         connections=min(case.callers, CONNECTIONS),
         calls=None,
         seconds=seconds,
+        metadata=backend(system.keys),
     )
 
 
@@ -105,7 +107,9 @@ async def _json(system: System, parties: Parties, case: Case, seconds: float) ->
         connections=min(case.callers, CONNECTIONS),
         calls=None,
         seconds=seconds,
+        metadata=backend_outside(system.keys),
         wire="json",
+        authority=str(system.authority),
     )
 
 
@@ -115,7 +119,7 @@ async def _stream(system: System, parties: Parties, case: Case, seconds: float) 
     window = max(1, case.callers // (streams * size))
     messages = parties.messages(case.stores, size)
     return await run_bulk_in_process(
-        BulkPlan(system.targets["reception"], streams, window, seconds),
+        BulkPlan(system.targets["reception"], streams, window, seconds, backend(system.keys)),
         islice(messages, round(seconds * MOST_BULK_JOINS_A_SECOND / size)),
     )
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -16,9 +17,11 @@ from scripts.bench.child import ROOT
 from scripts.bench.full.rounds import SPREAD
 from scripts.bench.full.rows import Ledgers
 from scripts.bench.full.system import QUIET, System
+from scripts.bench.identities import backend
 from scripts.bench.joins import Parties
 from scripts.bench.processes import spent
 from services.chassis.addresses import free_port
+from services.local.calling import telling
 from tabling.reception.v1.reception_service_pb2 import CreateReceptionRequest
 from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceStub
 
@@ -52,7 +55,8 @@ async def measure_start(system: System, ledgers: Ledgers, parties: Parties) -> S
             await _until_it_listens(port)
             listening = time.monotonic() - began
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-                await ReceptionServiceStub(channel).CreateReception(request, wait_for_ready=True)
+                stub: Any = ReceptionServiceStub(telling(channel, backend(system.keys)))
+                await stub.CreateReception(request, wait_for_ready=True)
         return Start(waiting, listening, time.monotonic() - began)
     finally:
         process.terminate()

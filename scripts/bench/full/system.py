@@ -12,23 +12,28 @@ from pathlib import Path
 
 from scripts.bench.child import ROOT
 from scripts.bench.processes import Tree
+from scripts.bench.roomy import ROOMY
 from services.chassis import environment
 from services.chassis.addresses import free_port
 from services.chassis.settings import PORTS
 from services.full.settings import FullSettings
+from services.local.certificates import authority
+from services.local.keys import Keys
+from services.local.keys import of as keys_of
 from services.local.ports import PortTaken, require_free
 
 READY = b"Ctrl-C stops it"
 START_SECONDS = 120.0
 TRIES = 50
-QUIET = {"TABLING_LOG_LEVEL": "WARNING"}
+QUIET = {"TABLING_LOG_LEVEL": "WARNING", **ROOMY.environment}
 
 
 @dataclass(frozen=True, slots=True)
 class System:
     """Where it is: host:port of each service and of the gateway, the vendor's stand-in, addresses of databases.
 
-    `environment` is what one more process of a service must be given.
+    `environment` is what one more process of a service must be given; `keys` let callers in, and `authority` is the
+    file with the certificate of who vouches for the gateway.
     """
 
     tree: Tree
@@ -37,6 +42,8 @@ class System:
     kakao_url: str
     databases: Mapping[str, str]
     environment: Mapping[str, str]
+    keys: Keys
+    authority: Path
 
 
 @asynccontextmanager
@@ -60,6 +67,8 @@ async def full_system(folder: Path) -> AsyncIterator[System]:
             kakao_url=settings.kakao_url,
             databases={service: told[f"TABLING_{service.upper()}_DATABASE"] for service in PORTS},
             environment=told,
+            keys=keys_of(settings.data),
+            authority=authority(settings.data),
         )
     finally:
         if process.returncode is None:
