@@ -13,12 +13,14 @@ import pytest
 from services.chassis import logs
 from services.full.servers import Maria, Postgres, Rabbit
 from tests.drills.table import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
+from tests.entitled import ENVIRONMENT
 
 __all__ = ("pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown")
 
 logs.configure("CRITICAL", json=True)
 # gRPC would get ready for children that go on without exec, and say so. Ours all exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+os.environ.update(ENVIRONMENT)
 
 Kind = Literal["sqlite", "postgresql", "mariadb"]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from scripts.bench.roomy import ROOMY
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.clock import ManualClock
 from services.chassis.messages import Message, envelope
@@ -35,6 +36,7 @@ from tabling.reception.v1.reception_pb2 import Reception
 from tabling.seat.v1 import events_pb2 as seat
 from tabling.seat.v1.table_pb2 import Availability, Table
 from tests.component.place import place
+from tests.entitled import KEYS, entitled
 
 if TYPE_CHECKING:
     from tabling.dashboard.v1.dashboard_service_pb2_grpc import DashboardServiceAsyncStub
@@ -184,13 +186,15 @@ async def dashboard(
         listen="127.0.0.1:0",
         database=place(folder, "dashboard"),
         upstreams=upstreams or {},
+        keys=KEYS,
+        limits=ROOMY,
         heartbeat_seconds=heartbeat_seconds,
         longest_pace_seconds=0,
     )
     bus, clock = MemoryBus(), ManualClock(NOON)
     service = build(settings, bus, clock)
     async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
-        yield World(service, bus, clock, DashboardServiceStub(channel))
+        yield World(service, bus, clock, DashboardServiceStub(entitled(channel)))
 
 
 class Feed(EventFeedServiceServicer):

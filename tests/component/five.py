@@ -37,6 +37,7 @@ from tabling.seat.v1.table_pb2 import Table
 from tests.component.notification_kit import Vendor, vendor_running
 from tests.component.place import place
 from tests.e2e.system import free_ports
+from tests.entitled import ENVIRONMENT, entitled
 
 STORE = "stores/gukbap"
 
@@ -109,7 +110,11 @@ async def five(folder: Path, **environment: str) -> AsyncIterator[Five]:
         vendor = await stack.enter_async_context(vendor_running(Vendor(ManualClock(datetime.now(UTC)))))
         first = free_ports(len(BUILDS))
         targets = {name: f"127.0.0.1:{first + index}" for index, name in enumerate(BUILDS)}
-        given = {f"TABLING_{name}": value for name, value in environment.items()} | {"TABLING_KAKAO_URL": vendor.url}
+        given = (
+            {f"TABLING_{name}": value for name, value in environment.items()}
+            | {"TABLING_KAKAO_URL": vendor.url}
+            | ENVIRONMENT
+        )
         for name, target in targets.items():
             given |= {f"TABLING_{name.upper()}_{each}": target for each in ("LISTEN", "TARGET")}
             given[f"TABLING_{name.upper()}_DATABASE"] = place(folder, name)
@@ -122,7 +127,8 @@ async def five(folder: Path, **environment: str) -> AsyncIterator[Five]:
         for service in services.values():
             await stack.enter_async_context(running(service))
         channels = {
-            name: await stack.enter_async_context(grpc.aio.insecure_channel(target)) for name, target in targets.items()
+            name: entitled(await stack.enter_async_context(grpc.aio.insecure_channel(target)))
+            for name, target in targets.items()
         }
         yield Five(
             bus,

@@ -31,6 +31,7 @@ from services.reception.domain.facts import Order, OrderState, Seating
 from services.reception.domain.line import Line, Policy, StoreState
 from services.reception.domain.line_order import Spot
 from services.reception.domain.reception import Contact
+from tests.entitled import LET_IN, OFTEN
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 AROUND = Surroundings("reception", metadata)
@@ -154,13 +155,14 @@ class Works:
 
     def joined(self, store_id: str, id_: str, size: int, *, customer: str, fits: bool) -> Work:
         contact = Contact(customer, f"c:{customer}" if customer else "")
-        return lambda uow: create_reception(CreateReception(id_, store_id, size, "", contact, fits), uow)
+        cmd = CreateReception(id_, store_id, size, "", contact, fits, LET_IN, OFTEN)
+        return lambda uow: create_reception(cmd, uow)
 
     def canceled(self, store_id: str, id_: str) -> Work:
-        return lambda uow: cancel_reception(CancelReception(store_id, id_, ""), uow)
+        return lambda uow: cancel_reception(CancelReception(store_id, id_, "", LET_IN), uow)
 
     def postponed(self, store_id: str, id_: str, parties: int) -> Work:
-        return lambda uow: postpone_reception(PostponeReception(store_id, id_, parties, ""), uow)
+        return lambda uow: postpone_reception(PostponeReception(store_id, id_, parties, "", LET_IN), uow)
 
     def seating(self, kind: str, store_id: str, id_: str, round_: int) -> Work:
         use_case = {"held": hold_table, "taken": break_promise, "expired": expire_hold}[kind]

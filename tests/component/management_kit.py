@@ -14,6 +14,7 @@ from google.protobuf.message import Message as ProtoMessage
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 
+from scripts.bench.roomy import ROOMY
 from services.chassis.bus import Subscription
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.clock import ManualClock
@@ -33,6 +34,7 @@ from tabling.reception.v1.reception_pb2 import Reception
 from tabling.seat.v1 import events_pb2 as seat
 from tabling.seat.v1.table_pb2 import Table
 from tests.component.place import place
+from tests.entitled import KEYS, entitled
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
@@ -131,9 +133,12 @@ class House:
 async def management(folder: Path, *, clock: ManualClock | None = None) -> AsyncIterator[House]:
     """A management service on a database in `folder`."""
     bus, clock = MemoryBus(), clock or ManualClock(NOON)
-    settings = Settings("management", "127.0.0.1:0", place(folder, "management"), {}, longest_pace_seconds=0)
+    settings = Settings(
+        "management", "127.0.0.1:0", place(folder, "management"), {}, keys=KEYS, limits=ROOMY, longest_pace_seconds=0
+    )
     service = build(settings, bus, clock)
-    async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
+    async with running(service) as address, grpc.aio.insecure_channel(address) as plain:
+        channel = entitled(plain)
         house = House(service, bus, clock, ManagementServiceStub(channel), channel)
         await bus.subscribe(Subscription("test", frozenset(TOLD), house.receive))
         yield house

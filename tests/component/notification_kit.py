@@ -13,10 +13,13 @@ import grpc
 from aiohttp import web
 from google.protobuf.message import Message as Pb
 
+from scripts.bench.roomy import ROOMY
 from services.chassis.bus import Subscription
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.clock import ManualClock
+from services.chassis.limits import Limits
 from services.chassis.messages import Message, envelope
+from services.chassis.service import Service
 from services.chassis.settings import Settings
 from services.chassis.testing import eventually, running
 from services.kakao.app import build as kakao
@@ -36,6 +39,7 @@ from tabling.reception.v1.contact_service_pb2_grpc import (
 )
 from tabling.reception.v1.reception_pb2 import Reception
 from tests.component.place import place
+from tests.entitled import KEYS, entitled
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 """Twelve o'clock in Seoul."""
@@ -131,6 +135,7 @@ class World:
     phonebook: Phonebook
     stub: Any
     settled: list[NoticeSettled]
+    service: Service[Any]
 
     async def tell(self, *events: tuple[str, Pb]) -> None:
         """Publish events in one envelope; returns once they are applied."""
@@ -186,7 +191,12 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, clock: ManualClock | None = None, *, vendor_url: str = "", vendor: Vendor | None = None
+    folder: Path,
+    clock: ManualClock | None = None,
+    *,
+    vendor_url: str = "",
+    vendor: Vendor | None = None,
+    limits: Limits = ROOMY,
 ) -> AsyncIterator[World]:
     """Notification with a vendor and a reception, the test being everybody else."""
     clock = clock or ManualClock(NOON)
@@ -201,12 +211,15 @@ async def world(
             listen="127.0.0.1:0",
             database=place(folder, "notification"),
             upstreams={"reception": target},
+            keys=KEYS,
+            limits=limits,
             kakao_url=vendor_url or vendor.url,
             longest_pace_seconds=0,
         )
-        address = await stack.enter_async_context(running(build(settings, bus, clock)))
+        service = build(settings, bus, clock)
+        address = await stack.enter_async_context(running(service))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
-        yield World(bus, clock, vendor, book, NotificationServiceStub(channel), settled)
+        yield World(bus, clock, vendor, book, NotificationServiceStub(entitled(channel)), settled, service)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from services.chassis.migrate import migrate
 from services.operations import cli
 from services.operations.catalogue import SERVICES
 from tests.component.place import place
+from tests.entitled import ENVIRONMENT
 
 Write = Callable[[Connection], Any]
 
@@ -66,6 +67,7 @@ class Ops:
 def command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> Ops:
     """The command line on a folder in which a system could run whose ports are free."""
     made = Ops(folder, capsys)
+    made.keep(**{name.removeprefix("TABLING_"): value for name, value in ENVIRONMENT.items()})
     ports = {service: f"127.0.0.1:{free_port()}" for service in SERVICES}
     made.keep(**{f"{service.upper()}_LISTEN": target for service, target in ports.items()})
     made.keep(**{f"{service.upper()}_TARGET": target for service, target in ports.items()})

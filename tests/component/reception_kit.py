@@ -14,9 +14,11 @@ import pytest
 from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2, status_pb2
 
+from scripts.bench.roomy import ROOMY
 from services.chassis.bus import Subscription
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.clock import ManualClock
+from services.chassis.limits import Limits
 from services.chassis.messages import Message, envelope
 from services.chassis.service import Service
 from services.chassis.settings import Settings
@@ -35,6 +37,7 @@ from tabling.seat.v1 import events_pb2 as seat
 from tabling.seat.v1 import seat_service_pb2 as seat_rpc
 from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceServicer, add_SeatServiceServicer_to_server
 from tests.component.place import place
+from tests.entitled import KEYS, PASS_KEYS, PHONE_KEYS, entitled
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
@@ -195,7 +198,13 @@ async def seat_service() -> AsyncIterator[tuple[Seats, str]]:
 
 @asynccontextmanager
 async def reception(
-    folder: Path, *, clock: ManualClock | None = None, heartbeat_seconds: float = 15.0, seat_target: str = ""
+    folder: Path,
+    *,
+    clock: ManualClock | None = None,
+    heartbeat_seconds: float = 15.0,
+    seat_target: str = "",
+    limits: Limits = ROOMY,
+    phone_keys: tuple[str, ...] = PHONE_KEYS,
 ) -> AsyncIterator[House]:
     """A reception service on a database in `folder`."""
     async with seat_service() as (seats, target):
@@ -205,11 +214,16 @@ async def reception(
             "127.0.0.1:0",
             place(folder, "reception"),
             {"seat": seat_target or target},
+            keys=KEYS,
+            pass_keys=PASS_KEYS,
+            phone_keys=phone_keys,
+            limits=limits,
             heartbeat_seconds=heartbeat_seconds,
             longest_pace_seconds=0,
         )
         service = build(settings, bus, clock)
-        async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
+        async with running(service) as address, grpc.aio.insecure_channel(address) as plain:
+            channel = entitled(plain)
             stub, contacts = ReceptionServiceStub(channel), ContactServiceStub(channel)
             house = House(service, bus, clock, stub, contacts, channel, seats)
             await bus.subscribe(Subscription("test", frozenset(TOLD), house.receive))
@@ -224,6 +238,7 @@ class Refused:
     reason: str
     fields: tuple[str, ...]
     metadata: dict[str, str]
+    retry_after: timedelta = field(default=timedelta(), compare=False)
 
 
 async def refusal(call: Any) -> Refused:
@@ -233,8 +248,10 @@ async def refusal(call: Any) -> Refused:
     error = caught.value
     details: dict[str, Any] = dict(error.trailing_metadata() or ())
     status = status_pb2.Status.FromString(details["grpc-status-details-bin"])
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     for detail in status.details:
         detail.Unpack(info)
         detail.Unpack(bad)
-    return Refused(error.code(), info.reason, tuple(v.field for v in bad.field_violations), dict(info.metadata))
+        detail.Unpack(retry)
+    fields, wait = tuple(v.field for v in bad.field_violations), retry.retry_delay.ToTimedelta()
+    return Refused(error.code(), info.reason, fields, dict(info.metadata), wait)

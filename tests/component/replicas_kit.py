@@ -11,10 +11,12 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message as ProtoMessage
 
+from scripts.bench.roomy import ROOMY
 from services.chassis.bus import Heard, Subscription
 from services.chassis.bus.rabbitmq import RabbitBus
 from services.chassis.bus.topology import Topology
 from services.chassis.clock import ManualClock
+from services.chassis.limits import Limits
 from services.chassis.messages import Message, envelope
 from services.chassis.settings import Settings
 from services.chassis.testing import eventually, running
@@ -27,6 +29,7 @@ from tabling.reception.v1.reception_pb2 import Reception
 from tabling.reception.v1.reception_service_pb2_grpc import ReceptionServiceStub
 from tests.component.place import place
 from tests.component.reception_kit import NOON, TOLD, House, Seats, seat_service
+from tests.entitled import KEYS, PASS_KEYS, PHONE_KEYS, entitled
 
 TOPOLOGY = Topology({"reception": SUBSCRIPTIONS["reception"], "test": frozenset(TOLD)})
 
@@ -65,7 +68,7 @@ async def _published(bus: Any, body: Any) -> bool:
 
 @asynccontextmanager
 async def replicas(
-    folder: Path, broker: str, *, count: int = 2, bus: type[RabbitBus] = RabbitBus
+    folder: Path, broker: str, *, count: int = 2, bus: type[RabbitBus] = RabbitBus, limits: Limits = ROOMY
 ) -> AsyncIterator[list[Replica]]:
     """Receptions on one database, each with connections of its own; the store `sushi` is open everywhere."""
     async with AsyncExitStack() as stack:
@@ -74,7 +77,7 @@ async def replicas(
         stack.push_async_callback(voice.close)
         houses: list[Replica] = []
         for _ in range(count):
-            one = _replica(folder, bus(broker, TOPOLOGY), voice, clock, seats, target)
+            one = _replica(folder, bus(broker, TOPOLOGY), voice, clock, seats, target, limits)
             houses.append(await stack.enter_async_context(one))
             houses[-1].heard = houses[0].heard
         await voice.subscribe(Subscription("test", frozenset(TOLD), houses[0].receive))
@@ -84,12 +87,22 @@ async def replicas(
 
 @asynccontextmanager
 async def _replica(
-    folder: Path, own: RabbitBus, voice: Any, clock: ManualClock, seats: Seats, seat_target: str
+    folder: Path, own: RabbitBus, voice: Any, clock: ManualClock, seats: Seats, seat_target: str, limits: Limits
 ) -> AsyncIterator[Replica]:
-    settings = Settings("reception", "127.0.0.1:0", place(folder, "reception"), {"seat": seat_target})
+    settings = Settings(
+        "reception",
+        "127.0.0.1:0",
+        place(folder, "reception"),
+        {"seat": seat_target},
+        keys=KEYS,
+        pass_keys=PASS_KEYS,
+        phone_keys=PHONE_KEYS,
+        limits=limits,
+    )
     service = build(settings, own, clock)
     try:
-        async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
+        async with running(service) as address, grpc.aio.insecure_channel(address) as plain:
+            channel = entitled(plain)
             yield Replica(
                 service, voice, clock, ReceptionServiceStub(channel), ContactServiceStub(channel), channel, seats
             )

@@ -40,6 +40,7 @@ from services.seat.application.add_tables import AddTables, NewTable, add_tables
 from tabling.messaging.v1.envelope_pb2 import Envelope
 from tests.component.saga_bus import Parcel, ShuffledBus
 from tests.component.saga_vendor import Contacts, ReceptionContacts, Vendor
+from tests.entitled import KEYS, PASS_KEYS, PHONE_KEYS
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 """Twelve o'clock in Seoul."""
@@ -217,6 +218,9 @@ def _build(name: str, folder: Path, bus: Bus, clock: ManualClock) -> Service[Any
         listen="127.0.0.1:0",
         database=str(folder / f"{name}.db"),
         upstreams={"reception": "127.0.0.1:1", "seat": "127.0.0.1:1"},
+        keys=KEYS,
+        pass_keys=PASS_KEYS,
+        phone_keys=PHONE_KEYS,
         reflection=False,
         longest_pace_seconds=0.0,
     )

@@ -26,25 +26,34 @@ from services.management.application.seat_order import SeatOrder, seat_order
 from services.management.application.update_store import UpdateStore, update_store
 from services.management.domain.profile import SeatingMode
 from services.notification.domain.outcome import Outcome
+from services.reception.adapters.vault import Vault
 from services.reception.application.cancel_reception import CancelReception, cancel_reception
 from services.reception.application.create_reception import CreateReception, create_reception
 from services.reception.application.postpone_reception import PostponeReception, postpone_reception
-from services.reception.domain.phone import customer_key
+from services.reception.domain.phone import customer_key, masked
 from services.reception.domain.reception import Contact
 from services.seat.application.block_table import BlockTable, block_table
 from services.seat.application.unblock_table import UnblockTable, unblock_table
 from services.seat.application.update_table import UpdateTable, update_table
 from services.seat.domain.table import TableChanges
 from tests.component.saga_kit import NOON, World
+from tests.entitled import LET_IN, OFTEN, PHONE_KEYS
 
 Act: TypeAlias = Awaitable[object] | None
 
-CUSTOMERS = (
-    Contact(),
-    Contact("kim", customer_key("kim", ""), "+821011111111", "ko"),
-    Contact("", customer_key("", "+821022222222"), "+821022222222", "en"),
-)
+CUSTOMERS = (("", "", "ko"), ("kim", "+821011111111", "ko"), ("", "+821022222222", "en"))
 """Nobody in particular, one with an account, one with only a phone."""
+
+VAULT = Vault(PHONE_KEYS)
+
+
+def contact(number: int, reception_id: str) -> Contact:
+    """One of the customers, the phone sealed for a reception."""
+    id_, phone, language = CUSTOMERS[number]
+    if not phone:
+        return Contact(language_code=language)
+    key = customer_key(id_, VAULT.hashes(phone)[0])
+    return Contact(id_, key, VAULT.seal(phone, reception_id), masked(phone), language)
 
 
 @dataclass
@@ -84,7 +93,7 @@ class Join:
         fits = self.answer
         if fits is None:
             fits = await scene.world.free_table(store, self.size, self.section)
-        cmd = CreateReception(id_, store, self.size, self.section, CUSTOMERS[self.customer], fits)
+        cmd = CreateReception(id_, store, self.size, self.section, contact(self.customer, id_), fits, LET_IN, OFTEN)
         return scene.welcome(store, id_, scene.world.do("reception", lambda uow: create_reception(cmd, uow)))
 
 
@@ -109,7 +118,7 @@ class Cancel:
 
     async def play(self, scene: Scene) -> Act:
         if party := scene.party(self.party):
-            cmd = CancelReception(*party, "")
+            cmd = CancelReception(*party, "", LET_IN)
             return scene.world.do("reception", lambda uow: cancel_reception(cmd, uow))
         return None
 
@@ -123,7 +132,7 @@ class Postpone:
 
     async def play(self, scene: Scene) -> Act:
         if party := scene.party(self.party):
-            cmd = PostponeReception(*party, self.behind, "")
+            cmd = PostponeReception(*party, self.behind, "", LET_IN)
             return scene.world.do("reception", lambda uow: postpone_reception(cmd, uow))
         return None
 

@@ -15,6 +15,8 @@ from services.notification.application.notifier import (
 )
 from services.notification.domain.outcome import Outcome
 from services.reception.adapters.queries import contacts
+from services.reception.adapters.vault import Vault
+from tests.entitled import PHONE_KEYS
 
 
 class Vendor:
@@ -71,5 +73,7 @@ class ReceptionContacts:
         self._reception = reception
 
     async def look_up(self, receptions: Sequence[tuple[str, str]]) -> dict[str, str]:
-        found = await self._reception.frame.database.read(lambda connection: contacts(connection, receptions))
+        found = await self._reception.frame.database.read(
+            lambda connection: contacts(connection, receptions, Vault(PHONE_KEYS))
+        )
         return {name.rpartition("/")[2]: phone for name, phone, _ in found}

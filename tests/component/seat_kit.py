@@ -15,6 +15,7 @@ from google.protobuf.message import Message as ProtoMessage
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 
+from scripts.bench.roomy import ROOMY
 from services.chassis.bus import Subscription
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.clock import ManualClock
@@ -33,6 +34,7 @@ from tabling.seat.v1 import seat_service_pb2 as rpc
 from tabling.seat.v1.seat_service_pb2_grpc import SeatServiceStub
 from tabling.seat.v1.table_pb2 import Availability, Table
 from tests.component.place import place
+from tests.entitled import KEYS, entitled
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 TIMEOUT = timedelta(minutes=5)
@@ -161,8 +163,13 @@ class House:
 async def seat(folder: Path, *, clock: ManualClock | None = None) -> AsyncIterator[House]:
     """A seat service on a database in `folder`."""
     bus, clock = MemoryBus(), clock or ManualClock(NOON)
-    service = build(Settings("seat", "127.0.0.1:0", place(folder, "seat"), {}, longest_pace_seconds=0), bus, clock)
-    async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
+    service = build(
+        Settings("seat", "127.0.0.1:0", place(folder, "seat"), {}, keys=KEYS, limits=ROOMY, longest_pace_seconds=0),
+        bus,
+        clock,
+    )
+    async with running(service) as address, grpc.aio.insecure_channel(address) as plain:
+        channel = entitled(plain)
         house = House(service, bus, clock, SeatServiceStub(channel), channel)
         await bus.subscribe(Subscription("test", frozenset(TOLD), house.receive))
         yield house

@@ -199,7 +199,7 @@ def joined(number: int, **facts: Any) -> dict[str, Any]:
     return {
         "id": f"r{number}",
         "store_id": HOT,
-        "phone": f"+8210{number}",
+        "customer_key": f"p:{number}",
         "order_key": number,
         "waiting_number": number,
         "state": "WAITING",
@@ -234,12 +234,12 @@ async def test_parties_in_line_twice_notices_sent_twice_and_wrong_numbers_are_fo
     receptions, notices = COUNTED["reception"], COUNTED["notification"]
     await put(addresses["reception"], receptions, *(joined(number) for number in range(1, 6)))
     late = joined(0, promised=True, waiting_number=6)
-    await put(addresses["reception"], receptions, late, joined(1, id="elsewhere", store_id="b", phone="+82"))
+    await put(addresses["reception"], receptions, late, joined(1, id="elsewhere", store_id="b", customer_key="p:twice"))
     async with looking(addresses) as ledgers:
         fine = await ledgers.faults(NOW, HOT)
         assert (fine.twice_in_line, fine.twice_told, fine.out_of_order) == (0, 0, 0)
         assert await ledgers.waiting() == 7
-        await put(addresses["reception"], receptions, joined(8, phone="+82"), joined(9, waiting_number=7))
+        await put(addresses["reception"], receptions, joined(8, customer_key="p:twice"), joined(9, waiting_number=7))
         await put(addresses["notification"], notices, *({"id": name, "reception_id": "r1"} for name in "ab"))
         found = await ledgers.faults(NOW, HOT)
         # 8 before 7 in line

@@ -30,6 +30,7 @@ from tests.component.dashboard_kit import (
     sources,
     store_changed,
 )
+from tests.entitled import ENVIRONMENT, KEYS
 
 
 async def spoil(world: World) -> None:
@@ -46,7 +47,7 @@ async def spoil(world: World) -> None:
 
 async def rebuilt(world: World, feeds: Sources) -> Rebuilt:
     """Rebuild on the database of a service that runs."""
-    return await rebuild(world.service.frame.database, feeds.targets)
+    return await rebuild(world.service.frame.database, feeds.targets, KEYS)
 
 
 @pytest.mark.every_database
@@ -111,7 +112,7 @@ async def test_an_event_that_a_wrong_row_hid_during_the_rebuild_is_not_lost(tmp_
             # its event comes now, and is ignored: the wrong row claims to be newer
             feeds.hold(snapshots([*told, store_changed("s1", 4, display_name="Newest")]))
 
-        await rebuild(world.service.frame.database, feeds.targets, happens)
+        await rebuild(world.service.frame.database, feeds.targets, KEYS, happens)
         assert [row[2] for row in (await world.rows())["stores"]] == ["Newest", "s2 v3", "s3 v3"]
 
 
@@ -150,7 +151,7 @@ async def test_a_rebuild_that_died_in_the_middle_left_nothing_worse_and_can_be_r
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            await rebuild(world.service.frame.database, feeds.targets, die)
+            await rebuild(world.service.frame.database, feeds.targets, KEYS, die)
         for name, rows in (await world.rows()).items():
             assert all(row in before[name] or row in spoilt[name] for row in rows)
             assert {row[0] for row in rows} >= {row[0] for row in spoilt[name]}
@@ -173,7 +174,7 @@ async def test_nothing_is_taken_away_while_a_source_is_away(tmp_path: Path) -> N
 
 async def run_the_command(database: Path, targets: Mapping[str, str]) -> tuple[int | None, str]:
     """`scripts/ops rebuild dashboard` in a process of its own: its exit code and what it said."""
-    environment = {"TABLING_DATABASE": str(database), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = ENVIRONMENT | {"TABLING_DATABASE": str(database), "PYTHONPATH": os.pathsep.join(sys.path)}
     environment |= {f"TABLING_{source.upper()}_TARGET": target for source, target in targets.items()}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.operations", "rebuild", "dashboard", env=environment, stdout=PIPE, stderr=STDOUT

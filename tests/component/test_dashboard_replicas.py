@@ -23,6 +23,7 @@ from tabling.dashboard.v1.dashboard_service_pb2 import WatchStoreRequest
 from tabling.dashboard.v1.dashboard_service_pb2_grpc import DashboardServiceStub
 from tests.component.dashboard_kit import NOON, availability_changed, received, store_changed
 from tests.component.place import place
+from tests.entitled import KEYS, entitled
 
 pytestmark = pytest.mark.parametrize("storage", ["postgresql"], indirect=True)
 
@@ -44,10 +45,12 @@ class Replica(NamedTuple):
 async def replica(folder: Path, broker: str) -> AsyncIterator[Replica]:
     """A dashboard with a connection of its own."""
     bus = RabbitBus(broker, TOPOLOGY)
-    service = build(Settings("dashboard", "127.0.0.1:0", place(folder, "dashboard"), {}), bus, ManualClock(NOON))
+    service = build(
+        Settings("dashboard", "127.0.0.1:0", place(folder, "dashboard"), {}, keys=KEYS), bus, ManualClock(NOON)
+    )
     try:
         async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
-            yield Replica(service, DashboardServiceStub(channel))
+            yield Replica(service, DashboardServiceStub(entitled(channel)))
     finally:
         await bus.close()
 

@@ -11,13 +11,20 @@ from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from scripts.bench.roomy import ROOMY
+from services.chassis.callers import as_principal
 from services.chassis.grpc_server import LIVE, READY, AddressInUse, GrpcServer
 from services.chassis.interceptor import MAX_DIALOGUES, Edge
-from services.chassis.kernel import InvalidField, NotFound, Violation
+from services.chassis.kernel import InvalidField, NotFound, Role, Violation
+from services.chassis.permissions import ALL, Door
 from services.chassis.signals import Signals
 from services.chassis.testing import eventually
+from services.local.calling import telling
+from tests.entitled import KEYS
 
 SERVICE = "tabling.test.v1.TestService"
+DOOR = Door(KEYS, {f"{SERVICE}/{method}": {Role.ANYBODY: ALL} for method in ("Unary", "Stream", "Both")})
+ANYBODY = as_principal(KEYS, aud="tabling-operator", sub="tests")
 
 
 class Handlers:
@@ -75,11 +82,11 @@ class Handlers:
 async def serving() -> AsyncIterator[tuple[GrpcServer, Any, Handlers]]:
     """A server with those methods."""
     handlers = Handlers()
-    server = GrpcServer("127.0.0.1:0", Edge("test.tabling"), (SERVICE,), handlers.register)
+    server = GrpcServer("127.0.0.1:0", Edge("test.tabling", DOOR, limits=ROOMY), (SERVICE,), handlers.register)
     await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield server, channel, handlers
+            yield server, telling(channel, ANYBODY), handlers
     finally:
         await server.stop(0)
 
@@ -250,9 +257,10 @@ async def state(channel: Any, service: str) -> str:
 
 
 async def test_before_it_serves_a_server_is_alive_and_refuses_every_call() -> None:
-    server = GrpcServer("127.0.0.1:0", Edge("test.tabling"), (SERVICE,), Handlers().register)
+    server = GrpcServer("127.0.0.1:0", Edge("test.tabling", DOOR, limits=ROOMY), (SERVICE,), Handlers().register)
     await server.listen()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as plain:
+        channel = telling(plain, ANYBODY)
         await server.say_ready(True)
         assert [await state(channel, name) for name in (LIVE, READY, "", SERVICE)] == ["SERVING"] + ["NOT_SERVING"] * 3
         error = await refused(channel, said("early"))
@@ -275,7 +283,9 @@ async def test_a_server_that_is_not_ready_serves_all_the_same() -> None:
 
 async def test_a_taken_port_is_told_by_name() -> None:
     async with serving() as (server, _, handlers):
-        second = GrpcServer(f"127.0.0.1:{server.port}", Edge("test.tabling"), (SERVICE,), handlers.register)
+        second = GrpcServer(
+            f"127.0.0.1:{server.port}", Edge("test.tabling", DOOR, limits=ROOMY), (SERVICE,), handlers.register
+        )
         with pytest.raises(AddressInUse, match=str(server.port)):
             await second.start()
 

@@ -9,6 +9,7 @@ import pytest
 from services.chassis.settings import PORTS, SettingsError
 from services.full import cli
 from services.full.infrastructure import Infrastructure
+from services.full.processes import told_to
 from services.full.servers import Maria, Postgres, Rabbit, away
 from services.full.servers.user import User
 from services.full.settings import FullSettings
@@ -50,6 +51,18 @@ def test_what_is_not_given_is_started(tmp_path: Path) -> None:
 def test_a_bus_within_one_process_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^TABLING_BUS is memory, which joins no processes: unset it, or name"):
         Infrastructure(tmp_path, {"TABLING_BUS": "memory"})
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_the_keys_of_passes_and_of_phones_are_receptions_alone(tmp_path: Path, name: str) -> None:
+    keys = {
+        "TABLING_KEY": "a",
+        "TABLING_PASS_KEY": "b",
+        "TABLING_PHONE_KEY": "c",
+        "TABLING_RECEPTION_PASS_KEY_FILE": "d",
+    }
+    told = told_to(name, keys | {"TABLING_BUS": "amqp://broker"})
+    assert told == (keys if name == "reception" else {"TABLING_KEY": "a"}) | {"TABLING_BUS": "amqp://broker"}
 
 
 def test_every_process_has_a_port_of_its_own_and_one_for_its_metrics() -> None:

@@ -26,7 +26,7 @@ NAMES = ("inbox", "requests")
 @asynccontextmanager
 async def pruning(running: Running, clock: ManualClock) -> AsyncIterator[None]:
     """Housekeeping that is under way."""
-    task = asyncio.create_task(housekeeping.prune_forever(running.lane, clock))
+    task = asyncio.create_task(housekeeping.keep_house(running.lane, clock))
     try:
         yield
     finally:

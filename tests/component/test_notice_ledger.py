@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 import pytest
 
+from scripts.bench.roomy import ROOMY
 from services.chassis.clock import ManualClock
 from services.chassis.kernel import Stale
+from services.chassis.limits import Limits
 from services.chassis.migrate import migrate
 from services.chassis.service import Frame
 from services.chassis.settings import Settings
 from services.chassis.telemetry import Telemetry
 from services.chassis.testing import eventually
+from services.notification.adapters.budgets import SqlBudgets
 from services.notification.adapters.ledger import SqlLedger
 from services.notification.adapters.tables import metadata
 from services.notification.adapters.unit_of_work import NotificationUnitOfWork
@@ -28,6 +31,7 @@ from services.notification.domain.reception import Reception
 from services.notification.entrypoints.reports import Reports
 from services.notification.entrypoints.sender import Sender
 from tests.conftest import Kind
+from tests.entitled import KEYS
 from tests.unit.notification.making import DELIVERED, NOON, notice
 from tests.unit.notification.test_sender import Phonebook, Vendor
 
@@ -57,10 +61,12 @@ class Process(NamedTuple):
 
 
 @asynccontextmanager
-async def processes(address: str, clock: ManualClock, count: int = 2) -> AsyncIterator[list[Process]]:
+async def processes(
+    address: str, clock: ManualClock, count: int = 2, limits: Limits = ROOMY
+) -> AsyncIterator[list[Process]]:
     """Some that work on one ledger."""
     await asyncio.to_thread(migrate, "notification", address)
-    settings = Settings(service="notification", listen="127.0.0.1:0", database=address, upstreams={})
+    settings = Settings("notification", "127.0.0.1:0", address, {}, keys=KEYS, limits=limits)
     async with AsyncExitStack() as stack:
         frames = [Frame(settings, clock, metadata, NotificationUnitOfWork) for _ in range(count)]
         for frame in frames:
@@ -154,7 +160,8 @@ class SlowVendor(Vendor):
 async def test_several_senders_send_every_notice_once(address: str) -> None:
     clock, vendor = ManualClock(NOON), SlowVendor()
     async with processes(address, clock, 3) as all_of_them, AsyncExitStack() as stack:
-        senders = [Sender(each.ledger, clock, Reports(Telemetry())) for each in all_of_them]
+        reports = Reports(Telemetry())
+        senders = [Sender(each.ledger, SqlBudgets(each.frame), clock, reports) for each in all_of_them]
         senders[0].hand_over(await all_of_them[0].decide(*(f"hot{n}" for n in range(50))))
         await all_of_them[1].decide(*(f"cold{n}" for n in range(200)))
         for sender in senders:

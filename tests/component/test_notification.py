@@ -4,7 +4,8 @@ import asyncio
 import os
 import sys
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -35,6 +36,7 @@ from tests.component.notification_kit import (
     world,
 )
 from tests.component.place import place
+from tests.entitled import ENVIRONMENT
 
 pytestmark = pytest.mark.every_database
 
@@ -309,7 +311,7 @@ async def _attempts(here: World, notice_id: str, wanted: int) -> bool:
 
 
 async def _run_until_it_dies(folder: Path, kakao_url: str, reception: str) -> int:
-    environment = {
+    environment = ENVIRONMENT | {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "TABLING_DATABASE": place(folder, "notification"),
         "TABLING_KAKAO_URL": kakao_url,
@@ -395,3 +397,21 @@ async def test_an_unknown_notice_is_not_found(tmp_path: Path, name: str) -> None
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await here.stub.GetNotice(GetNoticeRequest(name=name))
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_what_parties_were_told_is_forgotten_after_three_months(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.store()
+        await here.tell(called(id_="r1"))
+        await here.until("r1-called-0", Notice.DELIVERED)
+        here.clock.advance(timedelta(days=60))
+        await here.tell(called(id_="r2", at=here.clock.now()))
+        await here.until("r2-called-0", Notice.DELIVERED)
+        assert states(await here.notices()).keys() == {"r1-called-0", "r2-called-0"}
+        here.clock.advance(timedelta(days=31))
+        await eventually(partial(only_one_left, here, "r2-called-0"))
+
+
+async def only_one_left(here: World, id_: str) -> bool:
+    assert states(await here.notices()).keys() == {id_}
+    return True

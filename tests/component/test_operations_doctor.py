@@ -5,12 +5,14 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aio_pika
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from yarl import URL
 
 from services.chassis import environment
@@ -22,9 +24,16 @@ from services.full.servers import Maria, Postgres, Rabbit
 from services.full.servers.rabbit import RABBITMQ
 from services.operations.catalogue import SERVICES, topology
 from services.operations.doctor.databases import _skewed
+from services.reception.adapters.rows import reception_to_row
+from services.reception.adapters.tables import receptions
+from services.reception.adapters.vault import PLAIN, Vault
+from services.reception.domain.reception import Channel, Contact, Reception, State
 from tests.component.dashboard_kit import dashboard
 from tests.component.operations_kit import Ops, settle, write
 from tests.component.test_operations import put_into_outbox
+from tests.entitled import ENVIRONMENT, PHONE_KEYS
+
+NEW_KEYS = ("of-the-tests-newer-phones-" + "0" * 32, *PHONE_KEYS)
 
 IN_TESTS = ("fsync is off", "full_page_writes is off", "innodb_flush_log_at_trx_commit is 2", "no management plugin")
 """What the servers of the tests are rightly blamed for: they are set up for speed."""
@@ -74,6 +83,12 @@ async def test_a_wrong_value_is_told_and_the_rest_is_still_looked_at(ops: Ops) -
     ops.keep(SEAT_DRAIN_SECONDS="soon", RECEPTION_DATABASE=str(ops.folder / "nowhere.db"))
     whats = [each["what"] for each in await found(ops)]
     assert whats == ["TABLING_SEAT_DRAIN_SECONDS must be a number of seconds, not 'soon'", "there is no such file"]
+
+
+async def test_a_missing_key_is_told_as_something_that_is_needed(ops: Ops) -> None:
+    ops.keep(PASS_KEY="")
+    [said] = [each for each in await found(ops) if "TABLING_PASS_KEY" in each["what"]]
+    assert (said["where"], said["fix"]) == ("reception", "set it to what is wanted")
 
 
 async def test_two_services_with_one_database_are_told(ops: Ops) -> None:
@@ -145,7 +160,7 @@ async def test_a_mariadb_that_does_not_compare_bytewise_is_told(ops: Ops, maria:
     ops.keep(SEAT_DATABASE=maria.database("bylanguage"), BUS="amqp://127.0.0.1:1/")
     assert (await ops("migrate", "seat")).code == 0
     (what,) = [each["what"] for each in await found(ops) if each["where"].startswith("seat: ")]
-    assert what.startswith("does not compare texts bytewise: dead_letters.id, ")
+    assert what.startswith("does not compare texts bytewise: audit_entries.action, ")
 
 
 class Ahead:
@@ -156,7 +171,7 @@ class Ahead:
 
 
 async def test_a_clock_that_is_ahead_is_told() -> None:
-    settings = from_environment("seat", {"TABLING_DATABASE": "postgresql://127.0.0.1/seat"})
+    settings = from_environment("seat", {**ENVIRONMENT, "TABLING_DATABASE": "postgresql://127.0.0.1/seat"})
     database: Any = Ahead()
     ((severity, what, _),) = await _skewed(database, settings)
     assert (severity, what) == ("wrong", "its clock is 5.0 s ahead of this machine's")
@@ -286,3 +301,39 @@ async def test_the_management_plugin_tells_of_bindings_and_policies(ops: Ops, se
         "nothing leads from tabling to seat for management.store.changed.v1",
         "policy short sets message-ttl on seat, seat.spare, seat.retry.1",
     ]
+
+
+@pytest.mark.every_database
+async def test_it_is_told_by_which_keys_numbers_are_sealed_until_all_are_by_the_newest(ops: Ops) -> None:
+    await settle(ops, "reception")
+    newest, older = Vault(NEW_KEYS).key_ids
+    for number, key in enumerate((newest, newest, older, older, PLAIN, "", "gone")):
+        await write(ops, "reception", partial(put_reception, f"r{number}", key))
+    ops.keep(PHONE_KEY=" ".join(NEW_KEYS))
+    told = [(each["severity"], each["what"]) for each in await found(ops) if each["where"] == "phone numbers"]
+    assert told == [
+        ("wrong", "1 row sealed by key gone, which is not here: those parties are told nothing"),
+        ("note", told[1][1]),
+    ]
+    assert told[1][1].endswith(f"; the newest key is {newest}")
+    assert set(told[1][1].partition(";")[0].split(", ")) == {f"2 rows sealed by key {older}", "1 row not looked at yet"}
+    await write(ops, "reception", lambda c: c.execute(receptions.update().values(phone_key=newest)))
+    assert [each for each in await found(ops) if each["where"] == "phone numbers"] == []
+
+
+def put_reception(id_: str, phone_key: str, connection: Connection) -> None:
+    """A row of a reception that says of its number only by which key it is sealed."""
+    reception = Reception(
+        id=id_,
+        store_id="sushi",
+        state=State.CANCELED,
+        channel=Channel.ONLINE,
+        party_size=2,
+        section="",
+        contact=Contact(),
+        order_key=1,
+        created_at=datetime.now(UTC),
+        business_day="2026-03-02",
+    )
+    row = reception_to_row(reception, 1) | {"id": id_, "version": 1, "phone_key": phone_key}
+    connection.execute(receptions.insert(), row)

@@ -16,7 +16,7 @@ from tests.component.reception_kit import Seats, seat_service
 @asynccontextmanager
 async def asking() -> AsyncIterator[tuple[CheckSeats, Seats]]:
     async with seat_service() as (seats, target):
-        client = CheckSeats(target)
+        client = CheckSeats(target, ())
         serving = asyncio.create_task(client.serve())
         try:
             yield client, seats

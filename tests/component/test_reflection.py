@@ -10,15 +10,17 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from services.chassis.grpc_server import GrpcServer
 from services.chassis.interceptor import Edge
+from services.chassis.permissions import Door
 
 # in a process of its own: this one has loaded every contract
 ALONE = """
 import asyncio
 from services.chassis.grpc_server import GrpcServer
 from services.chassis.interceptor import Edge
+from services.chassis.permissions import Door
 
 async def main():
-    server = GrpcServer("127.0.0.1:0", Edge("seat.tabling"), (), lambda server: None)
+    server = GrpcServer("127.0.0.1:0", Edge("seat.tabling", Door((), {})), (), lambda server: None)
     await server.start()
     print(server.port, flush=True)
     await asyncio.Event().wait()
@@ -55,7 +57,7 @@ async def test_it_describes_what_this_process_does_not_serve(symbol: str, file: 
 
 
 async def test_what_has_no_contract_is_not_found() -> None:
-    server = GrpcServer("127.0.0.1:0", Edge("seat.tabling"), (), lambda server: None)
+    server = GrpcServer("127.0.0.1:0", Edge("seat.tabling", Door((), {})), (), lambda server: None)
     await server.start()
     assert await described(server.port, "tabling.soup.v1.SoupService") == set()
     await server.stop(0)

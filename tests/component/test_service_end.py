@@ -18,6 +18,7 @@ from services.chassis.settings import from_environment
 from services.chassis.testing import eventually
 from services.seat.adapters.tables import metadata
 from services.seat.adapters.unit_of_work import SeatUnit
+from tests.entitled import ENVIRONMENT
 
 
 def service(
@@ -26,7 +27,7 @@ def service(
     listen: str = "127.0.0.1:0",
     database: str = "",
 ) -> Service[Any]:
-    given = {"TABLING_DATABASE": database} if database else {}
+    given = {**ENVIRONMENT, **({"TABLING_DATABASE": database} if database else {})}
     settings = from_environment("seat", {"TABLING_DATA": str(folder), "TABLING_LISTEN": listen, **given})
     return Service(Frame(settings, SystemClock(), metadata, SeatUnit), MemoryBus(), Parts(loops=loops))
 

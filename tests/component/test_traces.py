@@ -20,6 +20,7 @@ from services.chassis.tracing import EXPORT_SECONDS, Tracer, cause
 from tests.component.collector import Span, collecting
 from tests.component.counters import HANDLERS, add_to, counting, message
 from tests.component.five import Five, five
+from tests.entitled import ENVIRONMENT
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -58,7 +59,7 @@ async def joined(here: Five, traceparent: str) -> str:
     """The id of a party that was called at once, with everything that comes of it."""
     await here.open_store(2)
     # with a broker between them, services hear of the store one after the other
-    metadata = (("traceparent", traceparent),) if traceparent else None
+    metadata = (("traceparent", traceparent),) if traceparent else ()
     reception = await eventually(lambda: here.join(metadata=metadata))
     await here.settled()
     id_: str = reception.name.rpartition("/")[2]
@@ -173,11 +174,12 @@ async def test_a_collector_that_is_away_holds_up_nobody(tmp_path: Path) -> None:
 
 
 OFF = """
+import os
 import sys
 import services.embedded.services
 from services.chassis.settings import from_environment
 from services.chassis.telemetry import Telemetry
-telemetry = Telemetry.of(from_environment("seat", {}))
+telemetry = Telemetry.of(from_environment("seat", os.environ))
 print(sorted(name for name in sys.modules if name.startswith(("opentelemetry", "prometheus_client"))))
 """
 
@@ -186,7 +188,7 @@ def test_what_is_off_is_not_even_loaded() -> None:
     done = subprocess.run(
         [sys.executable, "-c", OFF],
         capture_output=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        env={"PYTHONPATH": ":".join(sys.path), **ENVIRONMENT},
         timeout=60,
         check=True,
         text=True,

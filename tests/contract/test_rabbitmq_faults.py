@@ -29,6 +29,7 @@ from tabling.messaging.v1.envelope_pb2 import Envelope
 from tests.component.counters import COUNTED, message
 from tests.contract.bus_kit import Inbox, RabbitBuses, batch, noting, publish, topology
 from tests.contract.proxy import Proxy, proxied
+from tests.entitled import ENVIRONMENT, entitled
 
 SLOW = 40.0
 """Seconds that coming back may take on a machine that has other things to do."""
@@ -70,10 +71,12 @@ async def still_flows(bus: RabbitBus, inbox: Inbox) -> None:
 
 async def test_a_service_starts_and_serves_without_its_broker(rabbits: RabbitBuses, tmp_path: Path) -> None:
     proxy, changed = Proxy(rabbits.url), "management.store.changed.v1"
-    settings = from_environment("management", {"TABLING_DATA": str(tmp_path), "TABLING_LISTEN": "127.0.0.1:0"})
+    settings = from_environment(
+        "management", {**ENVIRONMENT, "TABLING_DATA": str(tmp_path), "TABLING_LISTEN": "127.0.0.1:0"}
+    )
     service = build(settings, rabbits.on(Topology(SUBSCRIPTIONS), proxy.url), SystemClock())
     async with running(service) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = ManagementServiceStub(channel)
+        stub = ManagementServiceStub(entitled(channel))
         await stub.CreateStore(CreateStoreRequest(store_id="sushi", store=Store(display_name="Sushi")))
 
         async with proxy.serving():

@@ -204,7 +204,7 @@ async def test_a_request_that_two_processes_get_is_answered_alike(address: str) 
     async with replicas(address) as both:
 
         def answer(key: str, uow: CounterUnit) -> bytes:
-            first = uow.requests.answer(key, "same")
+            first = uow.requests.answer(key, ("same",))
             if first is None:
                 first = str(add_to("a", uow)).encode()
                 uow.requests.remember(key, "same", first)

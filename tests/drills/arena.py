@@ -23,6 +23,7 @@ from tests.drills.points import Death
 from tests.drills.restaurants import open_restaurants
 from tests.drills.site import Site
 from tests.drills.trial import Report, Trial
+from tests.e2e.callers import Callers
 from tests.e2e.system import free_ports
 
 S = TypeVar("S", Postgres, Maria, Rabbit)
@@ -79,7 +80,7 @@ class Servers:
 
 @dataclass
 class Arena:
-    """What outlives the fleets: databases, virtual host, KakaoTalk's folder, ports, and the record of all drills.
+    """What outlives the fleets: databases, virtual host, KakaoTalk's folder, keys, ports, and the record of all drills.
 
     `sound` is False after a drill that failed: what it left behind would be held against the next ones.
     """
@@ -89,6 +90,7 @@ class Arena:
     folder: Path
     addresses: Mapping[str, str] = field(init=False)
     bus: str = field(init=False)
+    callers: Callers = field(init=False)
     record: Record = field(init=False)
     sound: bool = True
 
@@ -96,6 +98,7 @@ class Arena:
         self.folder.mkdir()
         self.addresses = {name: self.servers.address(self.kind, name, self.folder) for name in PORTS}
         self.bus = self.servers.rabbit.vhost(self.folder.name)
+        self.callers = Callers(self.folder)
         self.record = Record(Random(self.kind))
         first = free_ports(1 + len(PORTS) * MOST_REPLICAS)
         self._kakao_port, numbers = first, itertools.count(first + 1)
@@ -118,9 +121,9 @@ class Arena:
         ports = {name: numbers[:replicas] for name, numbers in self._ports.items()}
         given = {"TABLING_BUS": self.bus, "TABLING_KAKAO_URL": f"http://127.0.0.1:{self._kakao_port}"}
         given |= {f"TABLING_{name.upper()}_DATABASE": address for name, address in self.addresses.items()}
-        given |= environment or {}
+        given |= {**self.callers.keys.environment, **(environment or {})}
         kakao = self.folder / "kakao"
-        async with running_fleet(given, logs, kakao, ports, self._kakao_port, deaths or {}) as fleet:
+        async with running_fleet(given, logs, kakao, ports, self._kakao_port, deaths or {}, self.callers) as fleet:
             yield fleet, Site(self.addresses, kakao, [each.log for each in fleet.replicas], self.bus)
 
 

@@ -17,6 +17,7 @@ import grpc
 from services.chassis.addresses import free_port
 from services.chassis.settings import PORTS
 from services.chassis.testing import eventually
+from services.local.calling import Telling
 from services.local.probe import fetch
 from tabling.management.v1.management_service_pb2 import CreateStoreRequest, OpenStoreRequest
 from tabling.management.v1.management_service_pb2_grpc import ManagementServiceStub
@@ -192,24 +193,27 @@ async def running_breakers(arena: Arena, folder: Path) -> AsyncIterator[Breakers
         async def channel(address: str) -> grpc.aio.Channel:
             return await stack.enter_async_context(grpc.aio.insecure_channel(address))
 
+        async def inside(address: str) -> Any:
+            return Telling(await channel(address), arena.callers.told_inside)
+
         mesh = await stack.enter_async_context(IstioMesh(folder / "mesh", {"seat": mesh_port}))
         await stack.enter_async_context(living(list(processes.values())))
         for address in addresses.values():
             await (await channel(address)).channel_ready()
         mesh.publish("seat", [addresses["seat-0"], addresses["seat-1"]])
         gateway = Replica(
-            "gateway", ("-m", "services.local.gateway_main"), _gateway(gateway_port, mesh_port), folder / "g"
+            "gateway", ("-m", "services.local.gateway_main"), _gateway(arena, gateway_port, mesh_port), folder / "g"
         )
         await stack.enter_async_context(living([gateway]))
         running = Breakers(
             [processes["seat-0"], processes["seat-1"]],
             mesh,
             (addresses["seat-0"], addresses["seat-1"]),
-            ReceptionServiceStub(await channel(addresses["reception-0"])),
-            SeatServiceStub(await channel(f"127.0.0.1:{mesh_port}")),
+            ReceptionServiceStub(await inside(addresses["reception-0"])),
+            SeatServiceStub(await inside(f"127.0.0.1:{mesh_port}")),
             gateway_port,
         )
-        await _open_stores(running, ManagementServiceStub(await channel(addresses["management-0"])))
+        await _open_stores(running, ManagementServiceStub(await inside(addresses["management-0"])))
         try:
             yield running
         finally:
@@ -220,6 +224,7 @@ def _replicas(arena: Arena, folder: Path, mesh_port: int, addresses: Mapping[str
     """Services' processes at those addresses; reception asks seat through the mesh."""
     environment = {f"TABLING_{name.upper()}_DATABASE": address for name, address in arena.addresses.items()}
     environment |= {"TABLING_BUS": arena.bus, "TABLING_SEAT_TARGET": f"127.0.0.1:{mesh_port}"}
+    environment |= arena.callers.keys.environment
     found = {}
     for own, address in addresses.items():
         name, _, _ = own.partition("-")
@@ -228,10 +233,12 @@ def _replicas(arena: Arena, folder: Path, mesh_port: int, addresses: Mapping[str
     return found
 
 
-def _gateway(port: int, mesh_port: int) -> dict[str, str]:
+def _gateway(arena: Arena, port: int, mesh_port: int) -> dict[str, str]:
     """A gateway as in a cluster, of which seat alone is asked."""
+    keys = arena.callers.keys
     targets = {f"TABLING_{name.upper()}_TARGET": f"127.0.0.1:{mesh_port}" for name in PORTS}
-    return targets | {"TABLING_GATEWAY_LISTEN": f"127.0.0.1:{port}", "TABLING_GATEWAY_BALANCED": "on"}
+    listening = {"TABLING_GATEWAY_LISTEN": f"127.0.0.1:{port}", "TABLING_GATEWAY_BALANCED": "on"}
+    return {**targets, **listening, **keys.environment, "TABLING_GATEWAY_JWKS": str(keys.jwks)}
 
 
 async def _open_stores(breakers: Breakers, management: "ManagementServiceAsyncStub") -> None:

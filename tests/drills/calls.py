@@ -32,7 +32,7 @@ MOST_TIMES = 20
 class Running(Protocol):
     """A system that can be asked."""
 
-    def channel(self, service: str) -> grpc.aio.Channel:
+    def channel(self, service: str) -> Any:
         """A gRPC channel to a service."""
 
     async def ended(self) -> None:

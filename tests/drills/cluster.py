@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -17,6 +18,7 @@ from tests.drills.fleet import Replica
 from tests.drills.manifest import lifecycle_of_gateway, lifecycle_of_services
 from tests.drills.pods import Container, Pod
 from tests.drills.site import Site
+from tests.e2e.callers import Callers, Speaking
 from tests.e2e.system import free_ports
 from tests.mesh.istio import GATEWAY, IstioMesh
 
@@ -50,10 +52,16 @@ class Cluster:
         """Where the gateways are found."""
         return f"http://127.0.0.1:{self.mesh.ports[GATEWAY]}"
 
-    def channel(self, service: str) -> grpc.aio.Channel:
+    @property
+    def callers(self) -> Callers:
+        """Whoever may call it."""
+        return self._arena.callers
+
+    def channel(self, service: str) -> Any:
         """A channel to a gateway, on a connection of its own; where there is none, to the service."""
-        port = self.mesh.ports.get(GATEWAY) or self.mesh.ports[service]
-        return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=OWN_CONNECTION)
+        outside = self.mesh.ports.get(GATEWAY)
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{outside or self.mesh.ports[service]}", options=OWN_CONNECTION)
+        return Speaking(channel, self.callers.told if outside else self.callers.told_inside)
 
     @property
     def pods(self) -> list[Pod]:
@@ -119,6 +127,8 @@ def _environment(arena: Arena, mesh: IstioMesh, kakao_port: int, shape: Shape) -
     given = {f"TABLING_{name.upper()}_TARGET": f"127.0.0.1:{port}" for name, port in mesh.ports.items()}
     given |= {f"TABLING_{name.upper()}_DATABASE": address for name, address in arena.addresses.items()}
     given |= {"TABLING_BUS": arena.bus, "TABLING_KAKAO_URL": f"http://127.0.0.1:{kakao_port}"}
+    keys = arena.callers.keys
+    given |= {**keys.environment, "TABLING_GATEWAY_JWKS": str(keys.jwks)}
     return given | dict(shape.environment or {})
 
 
@@ -142,9 +152,8 @@ def _gateway(folder: Path, environment: Mapping[str, str]) -> NewPod:
         host, own = next(_HOSTS), f"{GATEWAY}-{next(numbers)}"
         # pods have a 127.0.0.1 of their own; here they share one
         apart = {"TABLING_GATEWAY_LISTEN": f"{host}:{HTTP_PORT}", "TABLING_GATEWAY_ADMIN_PORT": str(free_port())}
-        container = Container(
-            ("-m", "services.local.gateway_main"), {**environment, **life.environment, **apart}, folder / f"{own}.log"
-        )
+        told = {**life.environment, **environment, **apart}
+        container = Container(("-m", "services.local.gateway_main"), told, folder / f"{own}.log")
         return Pod(own, host, HTTP_PORT, container, life, changed)
 
     return new_pod

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from services.chassis.crash import EXIT_CODE
 from tests.drills.points import Death
+from tests.e2e.callers import Callers, Speaking
 from tests.e2e.system import ROOT
 
 READY_SECONDS = 180.0
@@ -72,14 +74,16 @@ class Replica:
 class Fleet:
     """All processes, and how to talk to the services among them."""
 
-    def __init__(self, replicas: Iterable[Replica], ports: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, replicas: Iterable[Replica], ports: Mapping[str, Sequence[int]], callers: Callers) -> None:
         self.replicas = list(replicas)
         self._ports = ports
+        self._callers = callers
 
-    def channel(self, service: str) -> grpc.aio.Channel:
+    def channel(self, service: str) -> Any:
         """A gRPC channel to a service, its replicas in turn."""
         options = (("grpc.enable_retries", 0), ("grpc.service_config", ROUND_ROBIN))
-        return grpc.aio.insecure_channel(target(self._ports[service]), options=options)
+        channel = grpc.aio.insecure_channel(target(self._ports[service]), options=options)
+        return Speaking(channel, self._callers.told_inside)
 
     async def ended(self) -> None:
         """Never: there is always somebody who begins the next life."""
@@ -122,12 +126,13 @@ async def running_fleet(
     ports: Mapping[str, Sequence[int]],
     kakao_port: int,
     deaths: Mapping[str, Sequence[Death]],
+    callers: Callers,
 ) -> AsyncIterator[Fleet]:
     """The fleet for the length of the block. `ports` has one for each replica; `deaths` await the first of each."""
     replicas = [_kakao(kakao, logs, kakao_port)]
     for service, numbers in ports.items():
         replicas += [_replica(service, environment, logs, port, ports) for port in numbers]
-    fleet = Fleet(replicas, ports)
+    fleet = Fleet(replicas, ports, callers)
     for service, awaiting in deaths.items():
         fleet.of(service)[0].deaths.extend(awaiting)
     async with living(replicas):

@@ -1,6 +1,6 @@
 """What the Kubernetes files say about the life of a pod, for those who play it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,8 +76,15 @@ def _lifecycle(deployment: Any) -> Lifecycle:
         liveness=_probe(container["livenessProbe"]),
         pre_stop=float(stop["sleep"]["seconds"]) if "sleep" in stop else tuple(stop["exec"]["command"]),
         grace=float(pod["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]),
-        environment={each["name"]: str(each["value"]) for each in container.get("env", ()) if "value" in each},
+        environment=dict(_told(container.get("env", ()))),
     )
+
+
+def _told(variables: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What is told in so many words; the files of mounted secrets are not there."""
+    for each in variables:
+        if "value" in each and not each["name"].endswith("_FILE"):
+            yield each["name"], str(each["value"])
 
 
 def _probe(given: Mapping[str, Any]) -> Probe:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from services.chassis.callers import as_principal
 from services.chassis.database.address import parse
 from services.chassis.testing import eventually
 from tabling.seat.v1.seat_service_pb2 import GetTableRequest
@@ -132,21 +133,35 @@ async def _seat_stands_still(arena: Arena) -> AsyncIterator[None]:
     await engine.dispose()
 
 
-async def test_malformed_calls_and_silly_deadlines_eject_nobody(breakers: Breakers, figures: list[str]) -> None:
+async def test_malformed_calls_and_silly_deadlines_eject_nobody(
+    breakers: Breakers, arena: Arena, figures: list[str]
+) -> None:
     answers, before = Answers(), await breakers.figure("ejections_enforced_total")
+    # so many staff that the gateway has no reason to send one of them away
+    staff = [
+        {"aud": "tabling-staff", "sub": f"staff-{n}", "role": "manager", "stores": ["breaker-0"]} for n in range(100)
+    ]
+    keys = arena.callers.keys.installation
+    by_claims = [as_principal(keys, **each) for each in staff]
+    by_token = [(("authorization", f"Bearer {arena.callers.token(**each)}"),) for each in staff]
     async with (
         grpc.aio.insecure_channel(f"127.0.0.1:{breakers.mesh.ports['seat']}") as inside,
         grpc.aio.insecure_channel(f"127.0.0.1:{breakers.gateway_port}") as outside,
     ):
         await outside.channel_ready()
-        for channel, malformed in ((inside, MALFORMED), (outside, (*MALFORMED, *SILLY))):
+        for channel, callers, malformed in (
+            (inside, by_claims, MALFORMED),
+            (outside, by_token, (*MALFORMED, *SILLY)),
+        ):
             for method, request, seconds in malformed:
                 call: Any = channel.unary_unary(f"/tabling.seat.v1.SeatService/{method}")
-                for _ in range(10):
-                    await asyncio.gather(*(answers.of(call(request, timeout=seconds)) for _ in range(10)))
+                for few in zip(*[iter(callers)] * 10, strict=True):
+                    calls = [call(request, timeout=seconds, metadata=each) for each in few]
+                    await asyncio.gather(*map(answers.of, calls))
     ejections = await breakers.figure("ejections_enforced_total") - before
     figures.append(f"malformed calls and silly deadlines: {dict(answers.codes)}, {ejections} ejections")
     assert answers.codes["DEADLINE_EXCEEDED"]
+    assert answers.codes.keys().isdisjoint(("UNAUTHENTICATED", "RESOURCE_EXHAUSTED")), answers.codes
     assert not ejections
 
 

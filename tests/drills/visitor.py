@@ -23,6 +23,7 @@ from tabling.reception.v1 import reception_service_pb2
 from tabling.seat.v1 import seat_service_pb2
 from tests.drills.calls import NO_ANSWER, Client, Record, Running
 from tests.drills.transcoding import as_http
+from tests.e2e.callers import Callers
 
 PATIENCE_SECONDS = 15.0
 """Longer than the gateway's: what takes too long is told by the gateway."""
@@ -52,6 +53,10 @@ class WithGateway(Running, Protocol):
     def url(self) -> str:
         """That address, for HTTP."""
 
+    @property
+    def callers(self) -> Callers:
+        """Whoever may call it."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -80,6 +85,7 @@ class Visitor(Client):
     def __init__(self, system: WithGateway, record: Record) -> None:
         super().__init__(system, record)
         self._url = system.url
+        self._callers = system.callers
         self.asked: list[Asked] = []
 
     async def __aenter__(self) -> Self:
@@ -113,8 +119,10 @@ class Visitor(Client):
     async def _by_json(self, service: str, method: str, request: Any) -> Any:
         contract = _contract(service, method)
         wanted = as_http(contract, request)
+        headers = dict(self._callers.told(f"/{contract.containing_service.full_name}/{method}", request))
+        asking = self._http.request(wanted.method, self._url + wanted.path, json=wanted.body, headers=headers)
         try:
-            async with self._http.request(wanted.method, self._url + wanted.path, json=wanted.body) as answer:
+            async with asking as answer:
                 text, status = await answer.text(), answer.status
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _failed(grpc.StatusCode.UNAVAILABLE, repr(error)) from None

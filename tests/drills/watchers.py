@@ -138,7 +138,7 @@ async def watching(system: Running, record: Record, receptions: int, stores: int
             await channel.close()
 
 
-async def _watch_receptions(watcher: Watcher, channel: grpc.aio.Channel, record: Record) -> None:
+async def _watch_receptions(watcher: Watcher, channel: Any, record: Record) -> None:
     stub: Any = ReceptionServiceStub(channel)
 
     def open_call() -> Any:
@@ -150,7 +150,7 @@ async def _watch_receptions(watcher: Watcher, channel: grpc.aio.Channel, record:
     await watcher.come_back(open_call, "reception", lambda reception: reception.version)
 
 
-async def _watch_store(watcher: Watcher, channel: grpc.aio.Channel, number: int) -> None:
+async def _watch_store(watcher: Watcher, channel: Any, number: int) -> None:
     stub: Any = DashboardServiceStub(channel)
     watcher.name = f"stores/{JOINED[number % len(JOINED)]}/view"
     await watcher.come_back(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import socket
@@ -15,11 +16,14 @@ from typing import Any, TypeVar
 import aiohttp
 import yarl
 
-from services.local.gateway import Gateway, GatewaySettings
+from services.local.gateway import ISSUER, Gateway, GatewaySettings, Issuer
 from services.local.gateway_routes import PUBLIC
 from tests.e2e.upstream import Upstream
+from tests.entitled import KEYS
 
 DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "tabling.pb"
+NOBODY = Path(__file__).parent / "nobody.json"
+"""The public keys of an issuer whose tokens nobody has."""
 T = TypeVar("T")
 ORIGIN = "https://app.tabling.example"
 
@@ -66,9 +70,9 @@ class Asked:
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.ask("GET", path, **options)
 
-    async def stat(self, name: str) -> int:
-        """One of Envoy's own counters of the reception service's cluster."""
-        full = f"cluster.reception.{name}"
+    async def stat(self, name: str, cluster: str = "reception") -> int:
+        """One of Envoy's own counters of a cluster."""
+        full = f"cluster.{cluster}.{name}"
         async with self.http.get(f"{self.gateway.admin_url}/stats?filter={full}$") as answer:
             text = await answer.text()
         return int(text.rpartition(": ")[2] or 0)
@@ -79,6 +83,8 @@ def settings_for(upstream_port: int, **options: Any) -> GatewaySettings:
     defaults: dict[str, Any] = {
         "descriptors": DESCRIPTORS,
         "upstreams": dict.fromkeys(PUBLIC, f"127.0.0.1:{upstream_port}"),
+        "issuer": Issuer(name=ISSUER, jwks=NOBODY),
+        "key": KEYS[0],
         "listen_port": 0,
         "cors_origins": (ORIGIN,),
     }
@@ -96,9 +102,22 @@ async def gateway_before_an_upstream(folder: Path, **options: Any) -> AsyncItera
         yield Asked(gateway, upstream, http)
 
 
-def session() -> aiohttp.ClientSession:
+def session(connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
     """An HTTP session in which nothing takes longer than a test should."""
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15), connector=connector)
+
+
+def from_everywhere() -> aiohttp.TCPConnector:
+    """Requests each of which comes from another address of this machine, as if from another caller."""
+    numbers = itertools.cycle(range(2, 250))
+
+    def bound(address: Any) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        made.bind((f"127.0.0.{next(numbers)}", 0))
+        return made
+
+    return aiohttp.TCPConnector(force_close=True, socket_factory=bound)
 
 
 async def raw(port: int, request: bytes) -> bytes:

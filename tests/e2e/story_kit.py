@@ -54,7 +54,7 @@ class Answer:
 class Story:
     """One running system and everybody who uses it. `staff` and the other stubs speak gRPC through the gateway."""
 
-    def __init__(self, system: System, http: aiohttp.ClientSession, channel: grpc.aio.Channel) -> None:
+    def __init__(self, system: System, http: aiohttp.ClientSession, channel: Any) -> None:
         self.system = system
         self._http = http
         self.line: Any = ReceptionServiceStub(channel)
@@ -71,18 +71,22 @@ class Story:
         return await self.ask("POST", path if path.startswith("/") else f"/v1/{path}", json=body)
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
-        async with self._http.request(method, self.system.url + path, **options) as answer:
+        headers = self.system.callers.headers(method, path, options.get("json"))
+        async with self._http.request(method, self.system.url + path, headers=headers, **options) as answer:
             return Answer(answer.status, json.loads(await answer.text()))
 
     async def join(self, store: str, party_size: int = 2, wait: str = "", **reception: Any) -> Json:
-        """A reception, as told to the party at once, or after `wait`."""
+        """A reception, as told to the party at once, or after `wait`; but for its pass, which is told only then."""
         path = f"{store}/receptions" + (f"?wait={wait}" if wait else "")
-        return (await self.post(path, partySize=party_size, **reception)).ok
+        joined = (await self.post(path, partySize=party_size, **reception)).ok
+        assert joined["receptionPass"]
+        return {**joined, "receptionPass": ""}
 
     @asynccontextmanager
     async def lines(self, path: str) -> AsyncIterator[AsyncIterator[Json]]:
         """A stream of JSON objects, one a line."""
-        async with self._http.get(f"{self.system.url}/v1/{path}") as answer:
+        headers = self.system.callers.headers("GET", f"/v1/{path}")
+        async with self._http.get(f"{self.system.url}/v1/{path}", headers=headers) as answer:
             assert answer.status == 200
             yield (json.loads(each) async for each in answer.content)
 
@@ -112,7 +116,7 @@ class Story:
 async def story_of(system: System) -> AsyncIterator[Story]:
     """The people of a running system, for the length of the block."""
     timeout = aiohttp.ClientTimeout(total=20)
-    async with aiohttp.ClientSession(timeout=timeout) as http, system.channel() as channel:
+    async with system.http(timeout=timeout) as http, system.channel() as channel:
         yield Story(system, http, channel)
 
 

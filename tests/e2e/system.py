@@ -5,11 +5,13 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import aiohttp
 import grpc
 
 from services.chassis.environment import read as read_environment
+from services.local.certificates import authority
+from tests.e2e.callers import Callers, Speaking
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = b"Ctrl-C stops it"
@@ -60,13 +64,16 @@ def _is_free(port: int) -> bool:
 
 
 class System:
-    """One running system and how to talk to it."""
+    """One running system and how to talk to it: by TLS, where an `authority` vouches for its gateway."""
 
-    def __init__(self, data: Path, process: asyncio.subprocess.Process, port: int) -> None:
+    def __init__(
+        self, data: Path, process: asyncio.subprocess.Process, port: int, authority: Path | None = None
+    ) -> None:
         self.data = data
         self.process = process
         self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        self.authority = authority
+        self.url = f"{'https' if authority else 'http'}://127.0.0.1:{port}"
         self.kakao_url = f"http://127.0.0.1:{port + 1}"
         self.targets = {
             name: f"127.0.0.1:{port + 2 + i}"
@@ -81,17 +88,34 @@ class System:
         return found if all(found.values()) else self.data
 
     async def json(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
-        """HTTP status and decoded JSON body of one request through the gateway."""
+        """HTTP status and decoded JSON body of one request through the gateway, by somebody who may make it."""
+        headers = self.callers.headers(method, path, body)
         async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, self.url + path, json=body, **options) as answer,
+            self.http() as session,
+            session.request(method, self.url + path, json=body, headers=headers, **options) as answer,
         ):
             return answer.status, json.loads(await answer.text() or "null")
 
-    def channel(self, service: str | None = None) -> grpc.aio.Channel:
-        """A gRPC channel to the gateway, or past it to one service."""
-        target = self.targets[service] if service else f"127.0.0.1:{self.port}"
-        return grpc.aio.insecure_channel(target, options=(("grpc.enable_retries", 0),))
+    def http(self, **options: Any) -> aiohttp.ClientSession:
+        """HTTP to the gateway, and to what speaks no TLS."""
+        trusting = ssl.create_default_context(cafile=self.authority) if self.authority else True
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting), **options)
+
+    @cached_property
+    def callers(self) -> Callers:
+        """Whoever may call it."""
+        return Callers(self.data)
+
+    def channel(self, service: str | None = None) -> Any:
+        """A gRPC channel to the gateway, or past it to one service, of whoever may make the calls."""
+        options = (("grpc.enable_retries", 0),)
+        if service:
+            return Speaking(grpc.aio.insecure_channel(self.targets[service], options), self.callers.told_inside)
+        target = f"127.0.0.1:{self.port}"
+        if not self.authority:
+            return Speaking(grpc.aio.insecure_channel(target, options), self.callers.told)
+        trusting = grpc.ssl_channel_credentials(self.authority.read_bytes())
+        return Speaking(grpc.aio.secure_channel(target, trusting, options), self.callers.told)
 
     def kill(self) -> None:
         """kill -9."""
@@ -131,7 +155,7 @@ async def start(
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}", **(environment or {})},
         )  # fmt: skip
-    system = System(data, process, port)
+    system = System(data, process, port, authority(data) if module == "services.full" else None)
     try:
         await _until_ready(path, before, process, seconds)
     except BaseException:

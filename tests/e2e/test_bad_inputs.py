@@ -1,7 +1,6 @@
 """Whatever callers send to the whole system: they are told what is wrong, nothing changes and nothing breaks.
 
-The table is in `bad_inputs`. It does not yet have the rows about tokens (none, expired, forged, of the wrong audience
-or role) and about how many streams one principal may hold: so far no caller has to say who it is.
+The table is in `bad_inputs`.
 """
 
 import asyncio
@@ -12,15 +11,18 @@ from itertools import islice
 from typing import Any
 
 import aiohttp
+import grpc
 import pytest
 import pytest_asyncio
 from google.rpc import code_pb2
 
 from tests.e2e.bad_inputs import ROWS
 from tests.e2e.bad_inputs.hostile import FINE, spoiled
-from tests.e2e.bad_inputs.row import STATUSES, Call, Http, Row, join
-from tests.e2e.bad_inputs.stage import Stage
-from tests.e2e.gateway import session
+from tests.e2e.bad_inputs.names import GUESSED
+from tests.e2e.bad_inputs.row import LINE, STATUSES, Call, Http, Row
+from tests.e2e.bad_inputs.stage import IN_BULK, Stage
+from tests.e2e.bad_inputs.strangers import CHANGES, NOBODY, READS, shows
+from tests.e2e.gateway import from_everywhere, session
 from tests.e2e.system import System, log_of, running_system
 from tests.e2e.ways import METHODS, Outcome, Ways, message_of
 
@@ -55,19 +57,19 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with session() as it:
+    async with session(from_everywhere()) as it:
         yield it
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ways(system: System, http: aiohttp.ClientSession) -> AsyncIterator[Ways]:
-    async with system.channel() as channel:
-        yield Ways(system.port, http, channel)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{system.port}") as channel:
+        yield Ways(system.port, http, channel, system.callers)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(system: System, ways: Ways) -> AsyncIterator[Stage]:
-    stage = Stage(ways, system.data)
+    stage = Stage(ways, system.data, system.callers)
     try:
         await stage.set()
         yield stage
@@ -91,6 +93,7 @@ async def test_a_bad_input_is_told_what_is_wrong_and_changes_nothing(
 
     assert (outcome.code, outcome.status) == (row.code, row.status if protocol == "json" else None), outcome
     assert not INSIDES.search(outcome.text), outcome
+    assert not row.untold or stage.fill(row.untold) not in outcome.text, outcome
     if not row.bare:
         check_answer(outcome, row, stage)
     assert [table for table in before if before[table] != after[table]] == []
@@ -99,10 +102,10 @@ async def test_a_bad_input_is_told_what_is_wrong_and_changes_nothing(
 async def sent(ways: Ways, stage: Stage, row: Row, protocol: str) -> Outcome:
     sent = row.sent
     if isinstance(sent, Http):
-        return await ways.over_http(sent.verb, stage.fill(sent.path), sent.body, sent.headers)
+        return await ways.over_http(sent.verb, stage.fill(sent.path), sent.body, stage.fill(sent.headers))
     if isinstance(sent, Call):
         way = ways.as_json if protocol == "json" else ways.as_grpc
-        return await way(sent.method, stage.fill(sent.request), sent.headers)
+        return await way(sent.method, stage.fill(sent.request), sent.headers, stage.fill(sent.by))
     if not sent.framed:
         return await ways.by_hand(sent.method, sent.payload)
     return await ways.over_grpc(sent.method, sent.payload, compressed=sent.compressed)
@@ -130,19 +133,38 @@ async def test_a_bad_join_in_a_stream_is_told_what_is_wrong_and_changes_nothing(
     assert len(bad) > 30
     before = stage.rows()
     for row, call in bad:
-        fine = {**join(customer="customers/once").request, "requestId": stage.names["request_id"]}
+        fine = IN_BULK
         outcome = await ways.as_grpc("CreateReceptions", {"requests": [stage.fill(call.request), fine]})
         assert outcome.code == "OK", (row, outcome)
         refused, joined = outcome.answer["results"]
         status = refused["refusal"]
         check_answer(Outcome(code_pb2.Code.Name(status["code"]), status), row, stage)
         assert code_pb2.Code.Name(status["code"]) == row.code, (row, status)
-        assert joined["reception"]["name"] == stage.names["once"]
+        assert joined["reception"]["name"] == stage.names["in_bulk"]
     assert stage.rows() == before
 
 
 def is_refused_join(row: Row, call: Call) -> bool:
-    return call.method == "CreateReception" and row.code != "OK" and not (row.bare or call.headers)
+    is_by_a_backend = call.by is None and not call.headers
+    return call.method == "CreateReception" and row.code != "OK" and is_by_a_backend and not row.bare
+
+
+@pytest.mark.parametrize("protocol", ["json", "grpc"])
+@pytest.mark.parametrize("who", ["nobody", "stranger", "staff"])
+async def test_what_is_somebody_elses_sounds_like_what_is_not_there(
+    ways: Ways, stage: Stage, protocol: str, who: str
+) -> None:
+    way = ways.as_json if protocol == "json" else ways.as_grpc
+    shown = {"nobody": NOBODY, "stranger": shows("customer_token"), "staff": shows("elsewhere_token")}[who]
+    theirs, nothing = stage.names["waiting"], f"{LINE}/receptions/{GUESSED}"
+    for call in (*READS, *CHANGES):
+        heard = []
+        for name in (theirs, nothing):
+            request = {**call.request, "name": call.request["name"].replace("$waiting", name)}
+            outcome = await way(call.method, request, by=stage.fill(shown))
+            heard.append((outcome.code, outcome.text.replace(name, "it")))
+        assert heard[0] == heard[1], call
+        assert heard[0][0] == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("protocol", ["json", "grpc"])

@@ -93,7 +93,8 @@ async def test_it_answers_everywhere_and_says_where_in_whole_lines(tmp_path: Pat
         assert re.search(r"started +services [\d.]+ s, all [\d.]+ s\n", said)
         assert f"curl '{system.url}/v1/storeViews:search?openNow=true'\n" in said
         assert said.startswith("Tabling is up\n")
-        assert len(said.splitlines()) == 12, said
+        assert f"scripts/token operator --data {data}, and so on\n" in said
+        assert len(said.splitlines()) == 13, said
         for url in (f"{system.url}/healthz", f"{system.kakao_url}/inbox"):
             assert await get(url) == 200
         for target in system.targets.values():

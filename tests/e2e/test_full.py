@@ -1,5 +1,6 @@
 """The full system as it is started by hand: processes, RabbitMQ, PostgreSQL, MariaDB and Envoy."""
 
+import asyncio
 import os
 import re
 import signal
@@ -77,6 +78,17 @@ async def scraped(process: Replica) -> str:
         return await answer.text()
 
 
+async def speaks_plain_http(port: int) -> bool:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+    try:
+        return b"HTTP" in await reader.read()
+    except ConnectionResetError:
+        return False
+    finally:
+        writer.close()
+
+
 async def joins(story: Story) -> bool:
     answer = await story.post(f"{STORE}/receptions", partySize=2, phone="010-2345-0009")
     return answer.status in (200, 409)
@@ -89,7 +101,8 @@ async def test_parties_join_and_are_told_and_what_dies_comes_back_and_ctrl_c_end
         assert re.search(r"RabbitMQ +amqp://tabling:\*\*\*@127\.0\.0\.1:\d+/tabling\n", said)
         assert re.search(r"management's database +mariadb\S*://tabling:\*\*\*@127\.0\.0\.1:\d+/management\n", said)
         assert re.search(r"reception's database +postgresql\S*://tabling:\*\*\*@127\.0\.0\.1:\d+/reception\n", said)
-        assert system.url in said
+        assert f"curl --cacert {system.authority} '{system.url}/v1/storeViews:search?openNow=true'\n" in said
+        assert not await speaks_plain_http(system.port)
 
         # reception hears through the broker that the store has opened
         by_json = await eventually(partial(story.join, STORE, phone="010-2345-0001"), seconds=20)
@@ -130,7 +143,7 @@ async def test_servers_that_are_given_are_used_and_replicas_share_the_work(
         given[f"TABLING_{service.upper()}_DATABASE"] = server.database(fresh_name())
     async with full_system(data, "--replicas", "2", **given) as (system, story):
         own = sorted(path.name for path in data.iterdir() if path.is_dir())
-        assert own == ["gateway", "kakao", "logs"]
+        assert own == ["gateway", "kakao", "keys", "logs"]
         phones = [f"0102345{number:04}" for number in range(10)]
         join = partial(story.join, "stores/hongdae-ramen")
         names = {phone: (await eventually(partial(join, phone=phone), seconds=20))["name"] for phone in phones}

@@ -11,8 +11,9 @@ import pytest_asyncio
 from google.api import annotations_pb2
 
 from services.local.gateway_routes import PUBLIC
-from tests.e2e.gateway import ORIGIN, Asked, eventually, gateway_before_an_upstream
+from tests.e2e.gateway import DESCRIPTORS, ORIGIN, Asked, eventually, gateway_before_an_upstream
 from tests.e2e.upstream import SERVICES
+from tests.entitled import KEYS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -107,6 +108,10 @@ async def test_json_answers_tell_nothing_of_the_call_inside(asked: Asked, path: 
     assert answer.headers["server"] == "tabling"
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "strict-transport-security" not in answer.headers
 
 
 async def test_a_refusal_of_a_service_arrives_with_its_details(asked: Asked) -> None:
@@ -117,21 +122,23 @@ async def test_a_refusal_of_a_service_arrives_with_its_details(asked: Asked) -> 
 
 async def test_headers_that_only_the_inside_may_set_are_taken_away(asked: Asked) -> None:
     forged = {
-        "X-Tabling-Subject": "staff",
+        "X-Tabling-Principal": "e30",
+        "x-tabling-service": "seat",
+        "x-tabling-key": "guessed",
         "x-envoy-original-path": "/",
         "x-envoy-max-retries": "99",
         "x-envoy-retry-on": "5xx",
         "x-envoy-upstream-rq-timeout-ms": "1",
-        "authorization": "Bearer t",
         "last-event-id": "7",
     }
     await asked.get("/v1/stores/s1/receptions/r1", headers=forged)
     seen = asked.upstream.last.metadata
-    assert "x-tabling-subject" not in seen
+    assert not {"x-tabling-principal", "x-tabling-service"} & seen.keys()
+    assert seen["x-tabling-key"] == KEYS[0]
     assert seen["x-envoy-original-path"] == "/v1/stores/s1/receptions/r1"
     assert "x-envoy-max-retries" not in seen
     assert "x-envoy-retry-on" not in seen
-    assert (seen["authorization"], seen["last-event-id"]) == ("Bearer t", "7")
+    assert seen["last-event-id"] == "7"
 
 
 async def test_an_origin_on_the_list_may_read_answers_and_errors(asked: Asked) -> None:
@@ -147,7 +154,8 @@ async def test_an_origin_on_the_list_may_send_tokens_and_json(asked: Asked) -> N
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     allowed = answer.headers["access-control-allow-headers"]
-    assert {"authorization", "content-type", "idempotency-key", "last-event-id"} <= set(allowed.split(", "))
+    wanted = {"authorization", "content-type", "idempotency-key", "last-event-id", "tabling-pass"}
+    assert wanted <= set(allowed.split(", "))
     assert answer.headers["access-control-allow-methods"] == "GET, POST, PATCH, DELETE"
 
 
@@ -165,8 +173,18 @@ async def test_the_web_client_is_served_under_its_own_paths(asked: Asked) -> Non
     for path, kind in (("/", "text/html"), ("/index.html", "text/html"), ("/js/app.js", "text/javascript")):
         answer = await asked.get(path)
         assert (answer.status, answer.headers["content-type"]) == (200, f"{kind}; charset=utf-8")
+        assert "default-src 'self'; " in answer.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert (answer.headers["referrer-policy"], answer.headers["cache-control"]) == ("same-origin", "no-cache")
+        assert answer.headers["x-content-type-options"] == "nosniff"
     assert "줄서기" in (await asked.get("/")).text
+
+
+async def test_the_description_of_the_api_is_there_for_everybody(asked: Asked) -> None:
+    answer = await asked.get("/v1/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json; charset=utf-8")
+    assert answer.text == DESCRIPTORS.with_name("openapi.json").read_text(encoding="utf-8")
+    assert answer.json["openapi"] == "3.1.0"
 
 
 @pytest.mark.parametrize("path", ["/.secret", "/js/", "/js/other.js", "/js/../.secret", "/web/index.html"])

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from services.local.child import ChildFailed
-from services.local.gateway import Gateway, GatewaySettings, Limits
+from services.local.gateway import Gateway, Limits
 from tests.e2e.gateway import (
-    DESCRIPTORS,
     Answer,
     Asked,
     eventually,
@@ -74,10 +73,7 @@ async def test_a_wrong_configuration_is_told_with_where_to_look(tmp_path: Path) 
 
 def test_a_missing_upstream_is_named() -> None:
     with pytest.raises(ValueError, match="no upstream for management, notification"):
-        GatewaySettings(
-            descriptors=DESCRIPTORS,
-            upstreams={"reception": "a:1", "seat": "a:2", "dashboard": "a:3"},
-        )
+        settings_for(9, upstreams={"reception": "a:1", "seat": "a:2", "dashboard": "a:3"})
 
 
 async def test_it_ends_with_its_block(tmp_path: Path) -> None:

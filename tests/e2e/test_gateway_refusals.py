@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from services.local.gateway import Limits
+from services.local.gateway_routes import PLAIN_HEADERS
 from tests.e2e.gateway import Answer, Asked, gateway_before_an_upstream, raw
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -16,7 +17,7 @@ RECEPTIONS = "/v1/stores/s1/receptions"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
-    limits = Limits(unary_seconds=0.7)
+    limits = Limits(unary_seconds=0.7, per_store_and_caller=1000)
     async with gateway_before_an_upstream(tmp_path_factory.mktemp("gateway"), limits=limits) as it:
         yield it
 
@@ -129,6 +130,15 @@ async def test_a_body_over_64_kib_is_too_large(asked: Asked, chunked: bool) -> N
     body = b'{"section":"' + b"x" * 70_000 + b'"}'
     answer = await asked.ask("POST", RECEPTIONS, data=body, chunked=chunked or None)
     assert_refused(answer, 413, "BODY_TOO_LARGE", 3)
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("kind", ["application/grpcx", "application/grpc-web", "application/grpc-web+json"])
+async def test_what_only_looks_like_grpc_is_no_exception(asked: Asked, kind: str) -> None:
+    body = b'{"section":"' + b"x" * 70_000 + b'"}'
+    answer = await asked.ask("POST", RECEPTIONS, data=body, headers={"content-type": kind})
+    assert_refused(answer, 413, "BODY_TOO_LARGE", 3)
+    assert answer.headers.items() >= PLAIN_HEADERS.items()
 
 
 async def test_a_body_of_just_under_64_kib_passes(asked: Asked) -> None:

@@ -87,9 +87,9 @@ async def test_a_watcher_that_leaves_is_forgotten(asked: Asked) -> None:
     asked.upstream.to_watchers.put_nowait(0)
     async with watching(asked) as answer:
         await answer.content.readline()
-        assert await asked.stat("upstream_rq_active") == 1
+        assert await asked.stat("upstream_rq_active", "reception-streams") == 1
 
     async def active() -> int:
-        return await asked.stat("upstream_rq_active")
+        return await asked.stat("upstream_rq_active", "reception-streams")
 
     await eventually(active, lambda count: count == 0)

@@ -17,6 +17,7 @@ from services.chassis.settings import PORTS, from_environment
 from tests.e2e.story_kit import at_rest
 from tests.e2e.system import ROOT, System, free_ports, running_system
 from tests.e2e.transcript import Step, differences, objects, quoted, steps
+from tests.entitled import ENVIRONMENT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STEPS = list(steps(README))
@@ -37,7 +38,7 @@ class Shell:
 
     async def run(self, commands: str) -> tuple[int, str]:
         """Exit code of the last command, and all that was printed."""
-        here = commands.replace("127.0.0.1:8080", f"127.0.0.1:{self._system.port}")
+        here = commands.replace("http://127.0.0.1:8080", self._system.url)
         here = here.replace("http://127.0.0.1:9190", self._system.kakao_url)
         assert self._process.stdin
         assert self._process.stdout
@@ -57,13 +58,14 @@ class Shell:
 
 
 async def shell_for(system: System) -> Shell:
+    trusting = dict.fromkeys(("SSL_CERT_FILE", "CURL_CA_BUNDLE"), str(system.authority)) if system.authority else {}
     process = await asyncio.create_subprocess_exec(
         *("bash", "--noprofile", "--norc", "-s"),
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "no_proxy": "127.0.0.1"},
+        env={**os.environ, "no_proxy": "127.0.0.1", "TABLING_DATA": str(system.data), **trusting},
     )
     return Shell(system, process)
 
@@ -161,27 +163,27 @@ def test_its_folders_are_there() -> None:
 
 
 class Asked(Mapping[str, str]):
-    """An empty environment that remembers what it was asked for."""
+    """An environment with nothing but keys, which remembers what it was asked for."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
         self.names.add(name)
-        raise KeyError(name)
+        return ENVIRONMENT[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(())
+        return iter(ENVIRONMENT)
 
     def __len__(self) -> int:
-        return 0
+        return len(ENVIRONMENT)
 
 
 def test_its_variables_are_those_that_a_service_reads() -> None:
     told = dict(re.findall(r"^\| `TABLING_([A-Z_]+)`(?: \*)? \| `([^`]*)`", README, re.MULTILINE))
     environment = Asked()
-    settings = from_environment("seat", environment)
-    read = {name.removeprefix("TABLING_") for name in environment.names if not name.startswith("TABLING_SEAT_")}
+    settings = from_environment("reception", environment)
+    read = {name.removeprefix("TABLING_") for name in environment.names if not name.startswith("TABLING_RECEPTION_")}
     assert told.keys() == {name for name in read if not name.endswith(("_TARGET", "_FILE"))}
     for name in (name for name in told if name.endswith("_SECONDS")):
         assert float(told[name]) == getattr(settings, name.lower()), name

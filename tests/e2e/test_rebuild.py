@@ -14,6 +14,7 @@ from services.dashboard.adapters.tables import READ_MODEL
 from tabling.management.v1 import management_service_pb2 as staff
 from tests.e2e.story_kit import Json, Story, new_phone, new_store, story_of
 from tests.e2e.system import ROOT, System, running_system
+from tests.entitled import ENVIRONMENT
 
 pytestmark = pytest.mark.e2e
 
@@ -59,7 +60,8 @@ def rows(data: Path) -> dict[str, list[Any]]:
 
 async def rebuild(system: System) -> str:
     """Run the command beside the running system, which it knows by its folder; gives what it printed."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
+    environment = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'gen'}"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.operations", "rebuild", "dashboard", "--data", system.data, cwd=ROOT,
         env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,10 +14,11 @@ import grpc
 import yarl
 from google.api import annotations_pb2
 from google.protobuf import json_format, message_factory
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from services.local.gateway_routes import PUBLIC
+from tests.e2e.callers import Callers, Headers
 from tests.e2e.upstream import SERVICES
 
 METHODS: Mapping[str, Any] = {
@@ -27,8 +29,6 @@ METHODS: Mapping[str, Any] = {
 # what an error brings along; making JSON of it takes that its types are known
 DETAILS = (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.LocalizedMessage)
 DETAILS_HEADER = "grpc-status-details-bin"
-
-Headers = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -57,57 +57,80 @@ class Outcome:
 
 
 class Ways:
-    """Both doors of the gateway on a port of this machine."""
+    """Both doors of the gateway on a port of this machine.
 
-    def __init__(self, port: int, http: aiohttp.ClientSession, channel: grpc.aio.Channel) -> None:
+    What a call shows is `by`, or what whoever may make it has to show if there are `callers`.
+    """
+
+    def __init__(
+        self, port: int, http: aiohttp.ClientSession, channel: grpc.aio.Channel, callers: Callers | None = None
+    ) -> None:
         self._url = f"http://127.0.0.1:{port}"
         self._http = http
         self._channel = channel
+        self._callers = callers
 
-    async def as_json(self, method: str, request: Mapping[str, Any], headers: Headers | None = None) -> Outcome:
+    async def as_json(
+        self, method: str, request: Mapping[str, Any], headers: Headers | None = None, by: Headers | None = None
+    ) -> Outcome:
         """A call by its path, query and body. `request` is the message as JSON."""
         verb, path, body = _http_of(method, request)
-        return await self.over_http(verb, path, None if body is None else json.dumps(body).encode(), headers)
+        return await self.over_http(verb, path, None if body is None else json.dumps(body).encode(), headers, by)
 
-    async def as_grpc(self, method: str, request: Mapping[str, Any], headers: Headers | None = None) -> Outcome:
+    async def as_grpc(
+        self, method: str, request: Mapping[str, Any], headers: Headers | None = None, by: Headers | None = None
+    ) -> Outcome:
         """The same call as a gRPC client makes it; one with headers is made by hand."""
         payload = message_of(method, request).SerializeToString()
         if not headers:
-            return await self.over_grpc(method, payload)
-        return await self.by_hand(method, b"\0" + len(payload).to_bytes(4, "big") + payload, headers)
+            return await self.over_grpc(method, payload, by=by)
+        return await self.by_hand(method, b"\0" + len(payload).to_bytes(4, "big") + payload, headers, by)
 
     async def over_http(
-        self, verb: str, path: str, body: bytes | None = None, headers: Headers | None = None
+        self,
+        verb: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Headers | None = None,
+        by: Headers | None = None,
     ) -> Outcome:
         """A request of these very bytes; the path goes out exactly as given."""
         url = yarl.URL(self._url + path, encoded=True)
-        async with self._http.request(verb, url, data=body, headers=headers) as response:
+        if by is None and self._callers:
+            by = self._callers.headers(verb, path, body)
+        async with self._http.request(verb, url, data=body, headers={**(by or {}), **(headers or {})}) as response:
             text = await response.text()
             got = {name.lower(): value for name, value in response.headers.items()}
             answer = json.loads(text) if text and got.get("content-type") == "application/json" else {}
             code = "OK" if response.status == 200 else code_pb2.Code.Name(answer.get("code", 0))
             return Outcome(code, answer, text, response.status, got)
 
-    async def over_grpc(self, method: str, payload: bytes, *, compressed: bool = False) -> Outcome:
+    async def over_grpc(
+        self, method: str, payload: bytes, *, compressed: bool = False, by: Headers | None = None
+    ) -> Outcome:
         """A gRPC call with these very bytes as its message, to a method of the contracts or to any path."""
         path, compression = _path_of(method), grpc.Compression.Gzip if compressed else None
+        metadata = tuple((self._told(method, payload) if by is None else by).items())
         try:
             if method in METHODS and METHODS[method].server_streaming:
                 stream: Any = self._channel.unary_stream(path)
-                watching = stream(payload, compression=compression)
+                watching = stream(payload, compression=compression, metadata=metadata)
                 answer = await watching.read()
                 watching.cancel()
             else:
                 call: Any = self._channel.unary_unary(path)
-                answer = await call(payload, compression=compression)
+                answer = await call(payload, compression=compression, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             details = dict(error.trailing_metadata() or ()).get(DETAILS_HEADER, b"")
             return _refused(error.code().name, error.details() or "", bytes(details))
         return _answered(method, answer)
 
-    async def by_hand(self, method: str, body: bytes, headers: Headers | None = None) -> Outcome:
+    async def by_hand(
+        self, method: str, body: bytes, headers: Headers | None = None, by: Headers | None = None
+    ) -> Outcome:
         """A gRPC call with what no gRPC client would send, over HTTP/1.1. `body`: the message's frame."""
-        given = {"content-type": "application/grpc", "te": "trailers", **(headers or {})}
+        shown = self._told(method, body[5:]) if by is None else by
+        given = {"content-type": "application/grpc", "te": "trailers", **shown, **(headers or {})}
         async with self._http.post(self._url + _path_of(method), data=body, headers=given) as response:
             answer, got = await response.read(), response.headers
         assert response.status == 200, response
@@ -116,6 +139,17 @@ class Ways:
         details = got.get(DETAILS_HEADER, "")
         code = code_pb2.Code.Name(int(got["grpc-status"]))
         return _refused(code, got.get("grpc-message", ""), base64.b64decode(details + "=" * (-len(details) % 4)))
+
+    def _told(self, method: str, payload: bytes) -> Headers:
+        """What whoever may call a method with this message shows; of one that cannot be read with an empty one."""
+        if not self._callers or method not in METHODS:
+            return {}
+        if METHODS[method].client_streaming:
+            return dict(self._callers.told(_path_of(method), None))
+        message: Any = message_factory.GetMessageClass(METHODS[method].input_type)()
+        with suppress(DecodeError):
+            message = type(message).FromString(payload)
+        return dict(self._callers.told(_path_of(method), message))
 
 
 def message_of(method: str, request: Mapping[str, Any]) -> Message:

@@ -22,6 +22,7 @@ SOURCES = (
     "envoy",
     "protos",
     "pyproject.toml",
+    "requirements-images.lock",
     "requirements.lock",
     "scripts",
     "services",

@@ -1,5 +1,6 @@
 """The Kubernetes and Istio files as kustomize puts them together."""
 
+import fcntl
 import itertools
 import json
 import os
@@ -40,7 +41,9 @@ def read(text: str) -> list[Object]:
 def overlay(name: str) -> tuple[Object, ...]:
     """What `kubectl apply --kustomize k8s/overlays/name` sends."""
     if name == "dev":
-        subprocess.run([ROOT / "scripts" / "k8s-secrets"], check=True, capture_output=True)
+        with (K8S / "overlays" / name / "kustomization.yaml").open() as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            subprocess.run([ROOT / "scripts" / "k8s-secrets"], check=True, capture_output=True)
     return tuple(read(kustomize(K8S / "overlays" / name)))
 
 

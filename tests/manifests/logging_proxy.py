@@ -11,15 +11,16 @@ from services.chassis.testing import eventually
 from services.local.child import Child, Program, ended
 from services.local.gateway import command
 from services.local.probe import fetch
-from tests.mesh.envoy import API, HOST, Json, address, listener
+from tests.mesh.envoy import API, HOST, TAGS, Json, address, listener
 
 
 @dataclass(frozen=True)
 class Logging:
-    """Where it listens, and what it has written."""
+    """Where it listens, what it has written, and where it shows its figures, named as Istio's are."""
 
     port: int
     log: Path
+    figures: str
 
     def lines(self) -> list[dict[str, str]]:
         """Every line so far; what is not there is a dash."""
@@ -48,9 +49,12 @@ async def logging_proxy(
         json.dumps(
             {
                 "admin": {"address": address(admin)},
+                "stats_config": {"stats_tags": TAGS},
                 "static_resources": {
                     "listeners": [
-                        listener("callers", port, filters, access_log=[_to(lines, log)], route_config=route_config)
+                        listener(
+                            f"inbound_{port};", port, filters, access_log=[_to(lines, log)], route_config=route_config
+                        )
                     ],
                     "clusters": clusters,
                 },
@@ -74,7 +78,7 @@ async def logging_proxy(
     async with ended([child]):
         await child.start()
         await child.ready()
-        yield Logging(port, lines)
+        yield Logging(port, lines, f"http://{HOST}:{admin}/stats/prometheus")
 
 
 def _to(lines: Path, log: Json) -> Json:

@@ -25,11 +25,17 @@ DOCUMENTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
 KUBECTL = """#!/bin/sh
 # stands in for kubectl, which needs a cluster: builds what it applies, and notes what it was asked
 printf '%s\\0' "$@" >>"$TYPED"; printf '\\n' >>"$TYPED"
-[ "$1" != apply ] || exec kustomize build "$3" >"$TYPED.applied"
+case $1 in
+    apply) exec kustomize build "$3" >"$TYPED.applied" ;;
+    create) cat >"$TYPED.created" ;;
+esac
 """
 NOTES = """#!/bin/sh
 printf '%s\\0' "$0" "$@" >>"$TYPED"; printf '\\n' >>"$TYPED"
 """
+
+DONE = "#!/bin/sh\n"
+"""What there is to set up is there."""
 
 
 def table(document: str, head: str) -> list[list[str]]:
@@ -50,11 +56,13 @@ def typed(block: str, folder: Path) -> tuple[list[list[str]], list[Object]]:
     for name in ("k8s", "istio"):
         shutil.copytree(ROOT / name, folder / name)
     commands = folder / "bin"
-    for place, text in ((commands / "kubectl", KUBECTL), (folder / "scripts" / "images", NOTES)):
+    scripts = folder / "scripts"
+    for place, text in ((commands / "kubectl", KUBECTL), (scripts / "images", NOTES), (scripts / "setup", DONE)):
         place.parent.mkdir(exist_ok=True)
         place.write_text(text, encoding="utf-8")
         place.chmod(0o755)
-    shutil.copy(ROOT / "scripts" / "k8s-secrets", folder / "scripts")
+    shutil.copy(ROOT / "scripts" / "k8s-secrets", scripts)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
     (commands / "kustomize").symlink_to(program("kustomize"))
     notes = folder / "typed"
     environment = {**os.environ, "PATH": f"{commands}:{os.environ['PATH']}", "TYPED": str(notes)}
@@ -83,7 +91,11 @@ def test_what_the_readme_types_applies_that_overlay_and_asks_for_what_is_there(
     for words in asked:
         named = {word for word in words if re.match(r"(deployment|service)/", word)}
         assert named <= there, words
-        assert words[:2] == ["--namespace", "tabling"] or words[0] == "apply" or words[0].startswith("scripts/"), words
+        assert (
+            words[:2] == ["--namespace", "tabling"]
+            or words[0] in ("apply", "create")
+            or words[0].startswith("scripts/")
+        ), words
         if "--" in words:
             python, option, module = words[words.index("--") + 1 :]
             assert (python, option) == ("python", "-m")
@@ -208,14 +220,17 @@ def test_its_variables_are_those_that_a_gateway_reads() -> None:
     source = (ROOT / "services" / "local" / "gateway_main.py").read_text("utf-8")
     rows = {row[0].removeprefix("TABLING_GATEWAY_"): row[1] for row in table(KUBERNETES, "| variable | default |")}
     assert rows.keys() == set(re.findall(r'given\.\w+\("([A-Z_]+)"', source))
-    told = settings({})
+    told = settings({"TABLING_KEY": "k" * 32, "TABLING_GATEWAY_JWKS": "(needed)"})
     shown = {
         "LISTEN": f"{told.listen_host}:{told.listen_port}",
         "BALANCED": "on" if told.balanced else "off",
         "TRUSTED_HOPS": str(told.trusted_hops),
         "CORS_ORIGINS": ",".join(told.cors_origins) or "(empty)",
         "ACCESS_LOG": str(told.access_log or "(empty)"),
+        "REFLECTION": "on" if told.reflection_upstream else "off",
         "CONCURRENCY": str(told.concurrency),
         "ADMIN_PORT": str(told.admin_port),
+        "ISSUER": told.issuer.name,
+        "JWKS": str(told.issuer.jwks),
     }
     assert rows == shown

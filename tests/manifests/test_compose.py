@@ -17,8 +17,12 @@ from ruamel.yaml import YAML
 
 from services.chassis.addresses import free_port
 from services.chassis.database.address import parse
-from services.chassis.settings import PORTS, from_environment
+from services.chassis.settings import PORTS, Variables, from_environment
 from services.chassis.testing import eventually
+from services.local.gateway_main import settings as gateway_settings
+from services.local.keys import Keys
+from services.local.keys import of as keys_of
+from tests.entitled import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "compose.yaml"
@@ -38,6 +42,53 @@ def environment(compose: dict[str, Any], name: str) -> dict[str, str]:
     return {key: str(value) for key, value in compose["services"][name]["environment"].items()}
 
 
+MOUNTED = "/run/tabling/keys"
+GIVEN = {
+    "services": {"installation"},
+    "reception": {"installation", "passes", "phones"},
+    "gateway": {"installation", "jwks.json"},
+}
+"""The files in the volumes with keys, by whose they are."""
+
+
+@pytest.fixture
+def keys(compose: dict[str, Any], tmp_path: Path) -> Keys:
+    """What is in the volumes with keys, made as its container makes it."""
+    interpreter, option, code = compose["services"]["keys"]["command"]
+    assert interpreter == "python"
+    for volume in compose["services"]["keys"]["volumes"]:
+        name, place = volume.split(":")
+        (tmp_path / name).mkdir()
+        code = code.replace(f'"{place}', f'"{tmp_path / name}')
+    for _ in range(2):
+        subprocess.run([sys.executable, option, code], check=True)
+    return keys_of(tmp_path / "keys")
+
+
+def in_that_volume(compose: dict[str, Any], name: str, keys: Keys) -> dict[str, str]:
+    """What a container is told, where its files are."""
+    [volume] = compose["services"][name]["volumes"]
+    source, place, mode = volume.split(":")
+    assert (place, mode) == (MOUNTED, "ro")
+    return {
+        key: value.replace(MOUNTED, str(keys.jwks.parents[2] / source))
+        for key, value in environment(compose, name).items()
+    }
+
+
+def test_everybody_sees_the_keys_that_are_theirs_and_nobody_the_one_that_signs(
+    compose: dict[str, Any], keys: Keys
+) -> None:
+    for whose, files in GIVEN.items():
+        folder = keys.jwks.parents[2] / f"keys-of-{whose}"
+        assert {each.name for each in folder.iterdir()} == files
+        assert {each.stat().st_mode & 0o777 for each in folder.iterdir()} == {0o600}
+    for name, service in compose["services"].items():
+        own = name.removeprefix("migrate-") if name.removeprefix("migrate-") in GIVEN else "services"
+        seen = [each.partition(":")[0] for each in service.get("volumes", ()) if each.startswith("keys")]
+        assert seen in ([f"keys-of-{own}"], []) or name == "keys", name
+
+
 def test_it_follows_the_specification() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -45,7 +96,7 @@ def test_it_follows_the_specification() -> None:
 
 
 def test_everything_of_ours_is_in_it_and_tells_how_it_is(compose: dict[str, Any]) -> None:
-    once = {"demo", *(f"migrate-{name}" for name in PORTS)}
+    once = {"demo", "keys", *(f"migrate-{name}" for name in PORTS)}
     assert set(compose["services"]) == {*PORTS, "gateway", "kakao", *SERVERS} | once
     for name, service in compose["services"].items():
         assert ("healthcheck" in service) is (name not in once), name
@@ -54,18 +105,23 @@ def test_everything_of_ours_is_in_it_and_tells_how_it_is(compose: dict[str, Any]
 
 @pytest.mark.parametrize("name", PORTS)
 def test_a_service_waits_for_its_broker_and_its_migration_and_that_for_its_database(
-    compose: dict[str, Any], name: str
+    compose: dict[str, Any], name: str, keys: Keys
 ) -> None:
     services = compose["services"]
     database = parse(environment(compose, name)["TABLING_DATABASE"])
     assert database.get_backend_name() == ("mariadb" if name == "management" else "postgresql")
     assert services[name]["depends_on"] == {
         "rabbitmq": {"condition": "service_healthy"},
+        "keys": {"condition": "service_completed_successfully"},
         f"migrate-{name}": {"condition": "service_completed_successfully"},
     }
     migration = services[f"migrate-{name}"]
-    assert migration["depends_on"] == {str(database.host): {"condition": "service_healthy"}}
-    assert migration["environment"]["TABLING_DATABASE"] == environment(compose, name)["TABLING_DATABASE"]
+    assert migration["depends_on"] == {
+        str(database.host): {"condition": "service_healthy"},
+        "keys": {"condition": "service_completed_successfully"},
+    }
+    assert migration["environment"].items() <= compose["services"][name]["environment"].items()
+    assert from_environment(name, in_that_volume(compose, f"migrate-{name}", keys)).keys
     assert migration["command"][:5] == ["python", "-m", "services.operations", "migrate", name]
     assert migration["image"] == services[name]["image"]
 
@@ -78,14 +134,30 @@ def test_who_waits_for_health_waits_for_somebody_who_tells_it(compose: dict[str,
 
 
 @pytest.mark.parametrize("name", PORTS)
-def test_a_service_understands_its_settings_and_finds_the_others(compose: dict[str, Any], name: str) -> None:
-    settings = from_environment(name, environment(compose, name))
+def test_a_service_understands_its_settings_and_finds_the_others(
+    compose: dict[str, Any], name: str, keys: Keys
+) -> None:
+    settings = from_environment(name, in_that_volume(compose, name, keys))
+    assert settings.keys == keys.installation
+    assert settings.pass_keys == (keys.passes if name == "reception" else ())
+    assert settings.phone_keys == (keys.phones if name == "reception" else ())
     assert settings.bus == "amqp://tabling:tabling@rabbitmq:5672/tabling"
     assert settings.listen == f"0.0.0.0:{PORTS[name]}"
     assert settings.upstreams == {other: f"{other}:{port}" for other, port in PORTS.items()}
     assert compose["services"][name]["healthcheck"]["test"][-1] == f"127.0.0.1:{PORTS[name]}"
     if name == "notification":
         assert settings.kakao_url == "http://kakao:9190"
+
+
+def test_the_gateway_takes_tokens_that_are_signed_with_the_key_of_that_volume(
+    compose: dict[str, Any], keys: Keys
+) -> None:
+    told = gateway_settings(in_that_volume(compose, "gateway", keys))
+    assert isinstance(told.issuer.jwks, Path)
+    assert (told.key, told.issuer.name) == (keys.installation[0], keys.issuer.name)
+    assert told.issuer.jwks.read_text() == keys.jwks.read_text()
+    made = Variables("management", in_that_volume(compose, "demo", keys)).keys()
+    assert made == keys.installation
 
 
 def test_every_database_that_is_used_is_made(compose: dict[str, Any]) -> None:
@@ -155,7 +227,7 @@ def test_what_images_are_made_of_is_there_and_sent_to_the_build() -> None:
     ignored = (ROOT / ".dockerignore").read_text().split()
     assert ignored[0] == "*"
     kept = [line[1:] for line in ignored if line.startswith("!")]
-    for target, service in [("build", ""), ("gateway", ""), *(("service", name) for name in (*PORTS, "kakao"))]:
+    for target, service in [("tools", ""), ("gateway", ""), *(("service", name) for name in (*PORTS, "kakao"))]:
         for sources, _ in copies(target, service):
             for source in sources:
                 assert (ROOT / source).exists(), source
@@ -165,7 +237,7 @@ def test_what_images_are_made_of_is_there_and_sent_to_the_build() -> None:
 @pytest.mark.parametrize("image", [("service", name) for name in PORTS], indirect=True, ids=PORTS)
 def test_the_image_of_a_service_migrates_and_loads(image: Path, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     name = request.node.callspec.id
-    env = {"PATH": os.environ["PATH"], "TABLING_DATA": str(tmp_path / "data")}
+    env = {"PATH": os.environ["PATH"], **ENVIRONMENT, "TABLING_DATA": str(tmp_path / "data")}
     for module, arguments in (("services.operations", ["migrate", name]), (f"services.{name}.app", [])):
         done = subprocess.run(
             inside(image, module, *arguments), cwd=image, env=env, capture_output=True, text=True, check=False
@@ -177,7 +249,8 @@ def test_the_image_of_a_service_migrates_and_loads(image: Path, request: pytest.
 @pytest.mark.parametrize("image", [("gateway", "")], indirect=True)
 async def test_the_image_of_the_gateway_becomes_envoy(image: Path) -> None:
     port = free_port()
-    env = {"PATH": os.environ["PATH"], "TABLING_GATEWAY_LISTEN": f"127.0.0.1:{port}"}
+    told = {"TABLING_GATEWAY_LISTEN": f"127.0.0.1:{port}", "TABLING_GATEWAY_JWKS": "https://127.0.0.1/jwks.json"}
+    env = {"PATH": os.environ["PATH"], **ENVIRONMENT, **told}
     gateway = subprocess.Popen(inside(image, "services.local.gateway_main"), cwd=image, env=env, stderr=subprocess.PIPE)
 
     async def status() -> int:

@@ -2,14 +2,20 @@
 
 import asyncio
 import re
+import resource
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from services.local.gateway import GatewaySettings, envoy_binary, render
+from services.chassis.settings import from_environment
+from services.local import certificates
+from services.local.gateway import ISSUER, GatewaySettings, Issuer, Limits, envoy_binary, render, render_certificate
 from services.local.gateway_routes import PUBLIC, public_methods
+from tests.e2e.gateway import NOBODY
+from tests.entitled import ENVIRONMENT, KEYS
 
 DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "tabling.pb"
 
@@ -24,20 +30,38 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "web_root": Path(__file__).parent,
     },
     "balanced": {"balanced": True, "reflection_upstream": "reception"},
+    "an issuer that is asked": {"issuer": Issuer(name="https://issuer.example", jwks="https://issuer.example/jwks")},
     "IPv6": {"listen_host": "::1", "upstreams": dict.fromkeys(PUBLIC, "[::1]:9100")},
 }
 
 
 def settings(**options: Any) -> GatewaySettings:
     upstreams = {name: f"{name}.tabling.svc.cluster.local:{9101 + i}" for i, name in enumerate(PUBLIC)}
-    defaults: dict[str, Any] = {"descriptors": DESCRIPTORS, "upstreams": upstreams}
+    issuer = Issuer(name=ISSUER, jwks=NOBODY)
+    defaults: dict[str, Any] = {
+        "descriptors": DESCRIPTORS,
+        "upstreams": upstreams,
+        "issuer": issuer,
+        "key": KEYS[0],
+    }
     return GatewaySettings(**(defaults | options))
 
 
 @pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS.keys())
 async def test_envoy_accepts_the_configuration(tmp_path: Path, options: dict[str, Any]) -> None:
-    config = tmp_path / "gateway.yaml"
-    config.write_text(render(settings(**options)), encoding="utf-8")
+    await accepted(tmp_path, render(settings(**options)))
+
+
+async def test_envoy_accepts_a_certificate(tmp_path: Path) -> None:
+    certificate = certificates.of(tmp_path)
+    file = tmp_path / "certificate.json"
+    file.write_text(render_certificate(certificate))
+    await accepted(tmp_path, render(settings(certificate=certificate), file))
+
+
+async def accepted(folder: Path, text: str) -> None:
+    config = folder / "gateway.yaml"
+    config.write_text(text, encoding="utf-8")
     envoy = await asyncio.create_subprocess_exec(
         *(str(envoy_binary()), "--mode", "validate", "--config-path", str(config), "--log-level", "warning"),
         stdout=subprocess.PIPE,
@@ -72,9 +96,9 @@ def test_only_reads_are_tried_again() -> None:
     routes = render(settings()).split("              - match: {path: ")[1:]
     again = {route.split(",")[0].rpartition("/")[2] for route in routes if "retry_policy" in route}
     assert again == {
-        *("GetReception", "ListReceptions", "GetPlace", "GetTable", "ListTables", "CheckSeats"),
+        *("GetReception", "ListReceptions", "GetPlace", "GetPresenceCode", "GetTable", "ListTables", "CheckSeats"),
         *("GetAvailability", "GetStore", "ListStores", "GetOrder", "ListOrders", "SearchStores"),
-        *("GetStoreView", "GetStoreBoard", "GetDayFigures", "GetNotice", "ListNotices"),
+        *("GetStoreView", "GetStoreBoard", "GetDayFigures", "GetPresenceCode", "GetNotice", "ListNotices"),
     }
 
 
@@ -92,10 +116,59 @@ def test_a_balanced_gateway_leaves_it_to_others_who_is_well() -> None:
 def test_a_balanced_gateway_calls_services_by_the_names_that_those_who_balance_know() -> None:
     routes = render(settings(balanced=True)).split("              - match: {path: ")[1:]
     for route in routes:
-        [upstream] = re.findall(r"cluster: (\w+)$", route, re.MULTILINE)[:1]
+        [upstream] = re.findall(r"cluster: (\w+?)(?:-streams)?$", route, re.MULTILINE)[:1]
         assert f'host_rewrite_literal: "{upstream}.tabling.svc.cluster.local:' in route
 
 
 def test_a_balanced_upstream_is_one_address() -> None:
     with pytest.raises(ValueError, match="one address"):
         settings(balanced=True, upstreams=dict.fromkeys(PUBLIC, "one:9100,other:9100"))
+
+
+def test_a_key_that_is_taken_away_counts_no_longer_for_tokens_seen_before() -> None:
+    """Envoy's cache of tokens goes on when keys change, so it is for keys that do not change while Envoy runs."""
+    assert "jwt_cache_config" in render(settings())
+    asked = Issuer(name="https://issuer.example", jwks="https://issuer.example/jwks")
+    assert "jwt_cache_config" not in render(settings(issuer=asked))
+
+
+def test_no_more_connections_than_files_may_be_open() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert connections(Limits(connections=100)) == 100
+    assert connections(Limits(connections=hard)) < hard
+
+
+def test_heartbeats_keep_a_stream_even_when_memory_is_short() -> None:
+    [reduced] = [
+        action for action in configured()["overload_manager"]["actions"] if action["name"].endswith("reduce_timeouts")
+    ]
+    heartbeat = from_environment("reception", ENVIRONMENT).heartbeat_seconds
+    least = {each["timer"]: each["min_timeout"] for each in reduced["typed_config"]["timer_scale_factors"]}
+    assert float(least["HTTP_DOWNSTREAM_STREAM_IDLE"].removesuffix("s")) > heartbeat
+
+
+def test_before_anybody_is_refused_those_who_only_wait_wait_less() -> None:
+    thresholds = {}
+    for action in configured()["overload_manager"]["actions"]:
+        [trigger] = action["triggers"]
+        thresholds[action["name"].rpartition(".")[2]] = (
+            trigger["scaled"]["scaling_threshold"] if "scaled" in trigger else trigger["threshold"]["value"]
+        )
+    assert sorted(thresholds, key=thresholds.__getitem__) == [
+        *("reduce_timeouts", "shrink_heap", "reset_high_memory_stream", "disable_http_keepalive"),
+        "stop_accepting_requests",
+    ]
+
+
+def connections(limits: Limits) -> int:
+    [told] = [
+        monitor["typed_config"]["max_active_downstream_connections"]
+        for monitor in configured(limits=limits)["overload_manager"]["resource_monitors"]
+        if "max_connections" in monitor["name"]
+    ]
+    return int(told)
+
+
+def configured(**options: Any) -> dict[str, Any]:
+    told: dict[str, Any] = yaml.safe_load(render(settings(**options)))
+    return told

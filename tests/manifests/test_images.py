@@ -1,5 +1,6 @@
 """The images, really made and really run: on a read-only root, as nobody in particular, without what built them."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
 
 from services.chassis.addresses import free_port
 from services.chassis.health import State, ask_health
@@ -14,6 +18,7 @@ from services.chassis.settings import PORTS
 from services.chassis.testing import eventually
 from tests.drills.table import FIGURES
 from tests.drills.trial import FULL
+from tests.entitled import ENVIRONMENT
 from tests.manifests.images_builder import BASE, ROOT, Builder, Image, builder, copy_sources
 from tests.manifests.images_container import container, run
 
@@ -71,7 +76,7 @@ gateway = pytest.mark.parametrize("image", ["gateway"], indirect=True)
 async def test_a_service_migrates_serves_and_ends_when_it_is_told_to(image: Made) -> None:
     target = f"127.0.0.1:{free_port()}"
     command = ["sh", "-c", f"python -m services.operations migrate $SERVICE && {image[0].config['Cmd'][-1]}"]
-    with container(*image, {"TABLING_LISTEN": target}, command) as service:
+    with container(*image, {**ENVIRONMENT, "TABLING_LISTEN": target}, command) as service:
 
         async def serves() -> bool:
             assert service.runs(), service.stop()
@@ -86,7 +91,9 @@ async def test_a_service_migrates_serves_and_ends_when_it_is_told_to(image: Made
 @gateway
 async def test_the_gateway_becomes_envoy_and_answers(image: Made) -> None:
     port = free_port()
-    with container(*image, {"TABLING_GATEWAY_LISTEN": f"127.0.0.1:{port}"}) as envoy:
+    jwks = "https://login.tabling.example.com/jwks.json"
+    told = {**ENVIRONMENT, "TABLING_GATEWAY_LISTEN": f"127.0.0.1:{port}", "TABLING_GATEWAY_JWKS": jwks}
+    with container(*image, told) as envoy:
 
         async def status() -> int:
             assert envoy.runs(), envoy.stop()
@@ -153,6 +160,29 @@ def test_it_says_what_it_is(image: Made) -> None:
     assert labels["title"] == f"tabling-{image[0].name}"
     assert labels["revision"] == REVISION
     assert re.fullmatch(r"\d+\.\d+\.\d+", labels["version"])
+
+
+PYTHON_PACKAGES = """
+from importlib.metadata import distributions
+for each in distributions(): print(each.name.lower().replace("_", "-").replace(".", "-"), each.version)
+"""
+DEBIAN_PACKAGES = ("dpkg-query", "--show", "--showformat", "${Package} ${Version}\\n")
+
+
+@every_image
+def test_it_lists_all_that_is_installed_and_nothing_else(image: Made) -> None:
+    text = (image[1] / image[0].config["Labels"]["tabling.sbom"].lstrip("/")).read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    listed: dict[str, set[str]] = {}
+    for component in json.loads(text)["components"]:
+        package = PackageURL.from_string(component["purl"])
+        listed.setdefault(package.type, set()).add(f"{package.name} {package.version}")
+    python = run(*image, "python", "-c", "import platform; print('python', platform.python_version())")
+    assert listed == {
+        "pypi": set(run(*image, ".venv/bin/python", "-I", "-c", PYTHON_PACKAGES).splitlines()),
+        "deb": set(run(*image, *DEBIAN_PACKAGES).splitlines()),
+        "generic": {python.strip()},
+    }
 
 
 @every_image

@@ -1,19 +1,28 @@
 """Our own policies about pods: their limits and probes, who may disturb them, what they are told."""
 
+import json
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from services.chassis.interceptor import LONGEST_SECONDS
 from services.chassis.settings import PORTS, from_environment
-from tests.manifests.kustomized import OVERLAYS, Object, name_of, of_kind, overlay, pod_of, selects
+from services.local.gateway import ISSUER, Issuer
+from services.local.gateway_main import settings as gateway_settings
+from services.local.gateway_routes import PUBLIC
+from tests.e2e.system import ROOT
+from tests.manifests.kustomized import K8S, OVERLAYS, Object, name_of, of_kind, overlay, pod_of, read, selects
 from tests.manifests.test_mesh import environment
 
 OURS = (*PORTS, "gateway")
 SECRET = re.compile(
-    r"password|passwd|secret|token|credential|BEGIN [A-Z ]*PRIVATE KEY|://[^/\s]*:[^/\s]+@", re.IGNORECASE
+    r"password|passwd|secret|token|credential|_KEY\b|BEGIN [A-Z ]*PRIVATE KEY|://[^/\s]*:[^/\s]+@", re.IGNORECASE
 )
 BYTES = {"Mi": 2**20, "Gi": 2**30}
 
@@ -162,6 +171,15 @@ def test_no_secret_is_in_a_config_map_or_among_the_variables(where: str) -> None
                 assert told_where or not SECRET.search(variable["name"] + variable["value"]), name_of(each)
 
 
+@pytest.mark.parametrize(("where", "told"), [("dev", "on"), ("prod", "off")])
+def test_what_can_be_called_is_told_to_whoever_asks_in_dev_alone(where: str, told: str) -> None:
+    for each in of_kind(overlay(where), "Deployment"):
+        if each["metadata"]["name"] in PUBLIC:
+            assert environment(each, where).get("TABLING_REFLECTION", "on") == told
+        if each["metadata"]["name"] == "gateway":
+            assert environment(each, where, "gateway").get("TABLING_GATEWAY_REFLECTION", "off") == told
+
+
 @pytest.mark.parametrize("where", OVERLAYS)
 def test_every_secret_and_config_map_that_a_pod_mounts_is_there_or_comes_from_an_operator(where: str) -> None:
     objects = overlay(where)
@@ -169,6 +187,7 @@ def test_every_secret_and_config_map_that_a_pod_mounts_is_there_or_comes_from_an
     there |= {f"{each['metadata']['name']}-app" for each in of_kind(objects, "Cluster")}
     there |= {f"{each['metadata']['name']}-default-user" for each in of_kind(objects, "RabbitmqCluster")}
     there |= {each["spec"]["secretName"] for each in of_kind(objects, "Connection")}
+    there |= {each["metadata"]["name"] for each in keys_of_production()} if where == "prod" else set()
     maps = {each["metadata"]["name"] for each in of_kind(objects, "ConfigMap")}
     for each in workloads(where):
         for volume in pod_of(each)["spec"]["volumes"]:
@@ -179,29 +198,104 @@ def test_every_secret_and_config_map_that_a_pod_mounts_is_there_or_comes_from_an
                 if "secret" in source
             }
             assert names <= there, name_of(each)
+            assert {source["configMap"]["name"] for source in sources if "configMap" in source} <= maps, name_of(each)
         for container in containers(each):
             assert {source["configMapRef"]["name"] for source in container.get("envFrom", ())} <= maps, name_of(each)
 
 
+@cache
+def keys_of_production() -> tuple[Object, ...]:
+    """The Secrets that are made for it before its pods can start."""
+    made = subprocess.run([ROOT / "scripts" / "k8s-secrets", "prod"], check=True, capture_output=True, text=True)
+    return tuple(read(made.stdout))
+
+
+def test_production_gets_new_keys_each_time_and_no_two_are_the_same() -> None:
+    first, second = (
+        {key for each in made() for key in each["stringData"].values()} for made in [keys_of_production.__wrapped__] * 2
+    )
+    assert len(first | second) == 6
+    assert all(re.fullmatch("[0-9a-f]{64}", key) for key in first)
+    assert {each["metadata"]["namespace"] for each in keys_of_production()} == {"tabling"}
+
+
+def mounted(each: Object, folder: Path) -> Path:
+    """The files that a pod's projected secrets are, with something in each that fits; they are named as there."""
+    known = {secret["metadata"]["name"]: secret["stringData"] for secret in keys_of_production()}
+    address = {"database": "postgresql://x:x@database:5432/x", "bus": "amqp://tabling:x@rabbitmq:5672/"}
+    [volume] = [volume for volume in pod_of(each)["spec"]["volumes"] if volume["name"] == "secrets"]
+    for source in (source["secret"] for source in volume["projected"]["sources"]):
+        for item in source["items"]:
+            text = known.get(source["name"], {}).get(item["key"]) or address[item["path"]]
+            (folder / item["path"]).write_text(text, encoding="utf-8")
+    return folder
+
+
+def told(container: Mapping[str, Any], each: Object, where: str, folder: Path) -> Mapping[str, str]:
+    """What a container is told, with what is mounted there."""
+    [place] = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "secrets"]
+    secrets = mounted(each, folder)
+    return {
+        name: value.replace(place, str(secrets)) for name, value in environment(each, where, container["name"]).items()
+    }
+
+
 @pytest.mark.parametrize("where", OVERLAYS)
 @pytest.mark.parametrize("name", PORTS)
-def test_services_understand_what_they_are_told(name: str, where: str, tmp_path: Any) -> None:
-    told = dict(environment(deployment(name, where), where))
-    for variable, text in (
-        ("TABLING_DATABASE_FILE", f"postgresql://{name}:x@{name}-database:5432/{name}"),
-        ("TABLING_BUS_FILE", "amqp://tabling:x@rabbitmq:5672/"),
-    ):
-        (tmp_path / variable).write_text(text, encoding="utf-8")
-        assert told[variable].startswith("/run/secrets/")
-        told[variable] = str(tmp_path / variable)
-    settings = from_environment(name, told)
-    [container] = pod_of(deployment(name, where))["spec"]["containers"]
+def test_services_and_their_migrations_understand_what_they_are_told(name: str, where: str, tmp_path: Path) -> None:
+    pod = deployment(name, where)
+    for container in containers(pod):
+        settings = from_environment(name, told(container, pod, where, tmp_path))
+        assert settings.database.startswith("postgresql://")
+        assert len(settings.keys) == 1
+        assert (len(settings.pass_keys), len(settings.phone_keys)) == ((1, 1) if name == "reception" else (0, 0))
+
+
+@pytest.mark.parametrize("where", OVERLAYS)
+def test_only_reception_sees_the_keys_of_passes_and_phones(where: str) -> None:
+    who = {
+        each["metadata"]["name"]
+        for each in workloads(where)
+        for volume in pod_of(each)["spec"]["volumes"]
+        for source in volume.get("projected", {}).get("sources", ())
+        if source.get("secret", {}).get("name") == "reception-keys"
+    }
+    assert who == {"reception"}
+
+
+@pytest.mark.parametrize("where", OVERLAYS)
+def test_a_gateway_understands_what_it_is_told(where: str, tmp_path: Path) -> None:
+    pod = deployment("gateway", where)
+    [container] = containers(pod)
+    settings = gateway_settings(told(container, pod, where, tmp_path))
+    assert settings.key == (tmp_path / "key").read_text("utf-8")
+    if where == "dev":
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert settings.issuer == Issuer(name=ISSUER, jwks=Path(mounts["issuer"]) / "jwks.json")
+        [published] = [each for each in of_kind(overlay(where), "ConfigMap") if each["metadata"]["name"] == "issuer"]
+        assert json.loads(published["data"]["jwks.json"])["keys"]
+    else:
+        site = yaml.safe_load((K8S / "overlays" / where / "site.yaml").read_text("utf-8"))["data"]
+        assert settings.issuer == Issuer(name=site["issuer"], jwks=site["keys"])
+        [mesh] = of_kind(overlay(where), "RequestAuthentication")
+        [rule] = mesh["spec"]["jwtRules"]
+        assert (rule["issuer"], rule["jwksUri"]) == (site["issuer"], site["keys"])
+        assert rule["forwardOriginalToken"], "the gateway looks at it once more"
+
+
+@pytest.mark.parametrize("where", OVERLAYS)
+@pytest.mark.parametrize("name", PORTS)
+def test_services_listen_where_their_pods_say_and_find_the_others(name: str, where: str, tmp_path: Path) -> None:
+    pod = deployment(name, where)
+    [container] = pod_of(pod)["spec"]["containers"]
+    variables = told(container, pod, where, tmp_path)
+    settings = from_environment(name, variables)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert settings.listen == f"0.0.0.0:{ports['grpc']}"
     assert settings.metrics_listen == f"0.0.0.0:{ports['metrics']}"
     assert settings.bus.startswith("amqp://")
     services = {each["metadata"]["name"]: each for each in of_kind(overlay(where), "Service")}
-    for variable, place in told.items():
+    for variable, place in variables.items():
         if variable.endswith("_TARGET"):
             host, _, port = place.partition(":")
             assert int(port) in [each["port"] for each in services[host]["spec"]["ports"]], variable

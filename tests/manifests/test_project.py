@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+RUNTIME, DEV, IMAGES = LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-images.lock")
 
 TRESPASSES = [
     ("domain", "services.reception.domain", "import sqlalchemy"),
@@ -104,9 +104,20 @@ def test_a_lock_file_says_what_to_install_but_not_from_where(lock: str) -> None:
 
 
 def test_what_runs_is_what_was_tested() -> None:
-    runtime, tested = (re.findall(r"^[a-z0-9-]+==\S+", (ROOT / lock).read_text(), re.M) for lock in LOCKS)
+    locked = {lock: set(re.findall(r"^[a-z0-9-]+==\S+", (ROOT / lock).read_text(), re.M)) for lock in LOCKS}
 
-    assert set(runtime) < set(tested)
+    assert locked[RUNTIME] < locked[DEV]
+    assert locked[IMAGES] < locked[DEV]
+
+
+def test_nothing_is_installed_without_its_hash() -> None:
+    files = [ROOT / "Dockerfile", *(each for each in (ROOT / "scripts").iterdir() if each.is_file())]
+    lines = "\n".join(each.read_text() for each in files).replace("\\\n", " ").splitlines()
+    installs = [line for line in lines if re.search(r"\bpip( +\S+)* +install ", line) and not line.startswith("#")]
+
+    assert len(installs) == 2
+    for command in installs:
+        assert {"--require-hashes", "--no-deps", "--requirement"} <= set(command.split()), command
 
 
 def test_no_file_names_a_folder_of_the_machine_it_was_written_on() -> None:

@@ -15,6 +15,7 @@ from services.chassis.testing import eventually
 from services.local.gateway import command
 from tests.manifests.promql import spoken
 from tests.manifests.test_monitoring import MONITORING, YAML_FILES, expressions
+from tests.mesh.envoy import TAGS
 
 CLUSTER = "outbound|9102||seat.tabling.svc.cluster.local"
 
@@ -54,7 +55,7 @@ def configuration(port: int) -> dict[str, Any]:
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}},
         "stats_config": {
             "use_all_default_tags": False,
-            "stats_tags": [{"tag_name": "cluster_name", "regex": "^cluster(\\.(.+);)"}],
+            "stats_tags": TAGS,
             "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": each}} for each in wanted()]}},
         },
         "static_resources": {

@@ -6,6 +6,7 @@ asked of Envoy here: code, flags, and of gRPC calls the status.
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import grpc
 import pytest
 
 from services.chassis.addresses import free_port
+from services.local.probe import fetch
 from tests.contract.proxy import Proxy, proxied
 from tests.manifests.logging_proxy import Logging, logging_proxy
 from tests.manifests.test_monitoring import promtool, rules, rules_file, run
@@ -53,6 +55,7 @@ class Pods(grpc.GenericRpcHandler):
         return {
             "hang": grpc.unary_unary_rpc_method_handler(self._hang),
             "busy": grpc.unary_unary_rpc_method_handler(self._busy),
+            "deny": grpc.unary_unary_rpc_method_handler(self._deny),
             "watch": grpc.unary_stream_rpc_method_handler(self._watch),
         }[str(handler_call_details.method).rpartition("/")[2]]
 
@@ -63,6 +66,10 @@ class Pods(grpc.GenericRpcHandler):
 
     async def _busy(self, request: bytes, context: Any) -> bytes:
         await context.abort(grpc.StatusCode.UNAVAILABLE)
+        return b""
+
+    async def _deny(self, request: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED)
         return b""
 
     async def _watch(self, request: bytes, context: object) -> AsyncIterator[bytes]:
@@ -78,9 +85,10 @@ async def _dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @dataclass(frozen=True)
 class Mesh:
-    """A caller's proxy and what is behind it."""
+    """A caller's proxy and what is behind it; `callee` is that of a pod which nobody may call."""
 
     proxy: Logging
+    callee: Logging
     channel: Any
     pods: Pods
     fragile: Proxy
@@ -121,7 +129,7 @@ async def meshed(folder: Path) -> AsyncIterator[Mesh]:
             logging_proxy(folder / "caller", routes, clusters, LOG) as caller,
             grpc.aio.insecure_channel(f"{HOST}:{caller.port}") as channel,
         ):
-            yield Mesh(caller, channel, pods, fragile)
+            yield Mesh(caller, callee, channel, pods, fragile)
         await server.stop(None)
 
 
@@ -154,6 +162,7 @@ CALLS: Mapping[str, Callable[[Mesh, str], Any]] = {
     **{f"/{name}/hang": _call for name in ("nobody", "closed", "full", "slow", "dying", "denied")},
     "/nobody-http/v1": _as_json,
     "/pods/busy": _call,
+    "/pods/deny": _call,
     "/pods/hang": _hang_up,
     "/torn/watch": _watch_until_the_pod_dies,
 }
@@ -170,7 +179,15 @@ def _series(line: Mapping[str, str]) -> Mapping[str, str]:
     return {"series": f"istio_requests_total{{{told}}}", "values": "0+10x20"}
 
 
-def _case(lines: list[dict[str, str]]) -> Mapping[str, Any]:
+async def _turned_away(mesh: Mesh) -> Mapping[str, str]:
+    """What the callee's proxy counts of that, as Prometheus reads it of a pod."""
+    [(name, labels)] = re.findall(
+        r"^(envoy_http_rbac)\{(.*denied.*)\} 1$", await fetch(mesh.callee.figures) or "", re.MULTILINE
+    )
+    return {"series": f'{name}{{{labels}, namespace="tabling", job="denied"}}', "values": "0+10x20"}
+
+
+def _case(series: list[Mapping[str, str]]) -> Mapping[str, Any]:
     fires = [
         {
             "exp_labels": {"destination_service_name": name, "severity": "page"},
@@ -184,7 +201,7 @@ def _case(lines: list[dict[str, str]]) -> Mapping[str, Any]:
         "tests": [
             {
                 "interval": "30s",
-                "input_series": [_series(line) for line in lines],
+                "input_series": series,
                 "alert_rule_test": [{"eval_time": "8m", "alertname": "TablingUnreachable", "exp_alerts": fires}],
             }
         ],
@@ -199,10 +216,11 @@ async def test_what_proxies_answer_by_themselves_wakes_somebody_and_nothing_else
         for path, call in CALLS.items():
             await call(mesh, path)
         lines = [await mesh.proxy.line(path=path) for path in CALLS]
+        turned_away = await _turned_away(mesh)
     # what istio would count under an error's HTTP code is only what was no gRPC
     assert {line["path"] for line in lines if line["response_code"].startswith("5")} == {"/nobody-http/v1"}
     rules_file(tmp_path, rules())
     case = tmp_path / "case.yaml"
-    case.write_text(json.dumps(_case(lines)), "utf-8")
+    case.write_text(json.dumps(_case([turned_away, *map(_series, lines)])), "utf-8")
     tested = run(promtool, "test", "rules", case)
     assert tested.returncode == 0, (lines, tested.stdout + tested.stderr)

@@ -26,8 +26,9 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in workflow(name)["jobs"].values() for step in job.get("steps", ())]
 
 
-def test_changes_are_tested_and_tags_released() -> None:
-    assert set(WORKFLOWS) == {"ci", "release"}
+def test_changes_are_tested_and_tags_released_and_holes_looked_for_every_day() -> None:
+    assert set(WORKFLOWS) == {"audit", "ci", "release"}
+    assert "schedule" in workflow("audit")["on"]
     assert {"push", "pull_request", "workflow_call"} <= set(workflow("ci")["on"])
     assert workflow("release")["on"] == {"push": {"tags": ["v*"]}}
 

@@ -9,6 +9,16 @@ HOST = "127.0.0.1"
 
 Json = Mapping[str, Any]
 
+TAGS = [
+    {"tag_name": "cluster_name", "regex": r"^cluster(\.(.+);)"},
+    {
+        "tag_name": "http_conn_manager_prefix",
+        "regex": r"^http\.(((?:[_.[:digit:]\w]*|[_\[\]aAbBcCdDeEfF[:digit:]\w\:]*));\.)",
+    },
+    {"tag_name": "authz_enforce_result", "regex": r"rbac(\.(allowed|denied))"},
+]
+"""What Istio's proxies take out of the names of their figures, as labels: those of them that we ask for."""
+
 
 def listener(name: str, port: int, filters: Sequence[Json] = (), **manager: Any) -> Json:
     """HTTP, for which `manager` has the routes and what else there is; its filters, and last the router."""

@@ -17,7 +17,7 @@ INGRESS = Node("router", "istio-system", {"istio": "ingressgateway"})
 async def ingress_gateway(folder: Path, objects: Sequence[Object], pods: Mapping[str, int]) -> AsyncIterator[int]:
     """istiod and an Envoy that does what it says, for callers without TLS; the port of 127.0.0.1 where it listens.
 
-    `pods` has the port of the one pod behind each service.
+    `pods` has the port of the one pod behind each service. Its environment, with the installation's key, is ours.
     """
     port, istiod_port = free_port(), free_port()
     plain = {"port": {"number": port, "name": "http", "protocol": "HTTP"}, "bind": HOST, "hosts": ["*"]}

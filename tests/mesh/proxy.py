@@ -17,7 +17,8 @@ ADS = {"ads": {}, "resource_api_version": "V3"}
 class Node:
     """Who asks: by kind ("sidecar", "router"), namespace and labels istiod decides what it is told.
 
-    With the name and the address of a pod, it is also told what comes in there.
+    With the name and the address of a pod, it is also told what comes in there. `interception` is how it gets the pod's
+    connections: "REDIRECT" is Istio's own way; by "NONE" only those to where it listens itself.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Node:
     labels: Mapping[str, str]
     pod: str = ""
     host: str = HOST
+    interception: str = "REDIRECT"
 
 
 class Proxy:
@@ -53,6 +55,11 @@ class Proxy:
         )
 
     @property
+    def is_up(self) -> bool:
+        """Whether it can be asked of itself."""
+        return self._admin.exists()
+
+    @property
     def admin_url(self) -> str:
         """Where it tells of itself."""
         return f"http://{self._admin.read_text()}"
@@ -62,7 +69,7 @@ class Proxy:
 
     async def _answers(self) -> bool:
         """Ready means that it has its clusters and routes from istiod."""
-        if not self._admin.exists() or await fetch(f"{self.admin_url}/ready") is None:
+        if not self.is_up or await fetch(f"{self.admin_url}/ready") is None:
             return False
         return self._own_listeners or ":" in (await fetch(f"{self.admin_url}/listeners") or "")
 
@@ -82,7 +89,7 @@ def _bootstrap(node: Node, istiod: int, listeners: Sequence[tuple[int, str]]) ->
                 "NAMESPACE": node.namespace,
                 "INSTANCE_IPS": node.host,
                 "CLUSTER_ID": "Kubernetes",
-                "INTERCEPTION_MODE": "REDIRECT" if node.pod else "NONE",
+                "INTERCEPTION_MODE": node.interception if node.pod else "NONE",
                 "LABELS": node.labels,
             },
         },

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.e2e.bad_inputs import fields, lists, messages, names, repeats, rules
+from tests.e2e.bad_inputs import fields, lists, messages, names, repeats, rules, strangers
 from tests.e2e.bad_inputs.row import Row
 
 KINDS = (
@@ -27,6 +27,11 @@ KINDS = (
     rules.canceling_and_postponing,
     rules.calling_and_seating,
     rules.what_is_there_already,
+    strangers.tokens,
+    strangers.roles,
+    strangers.others,
+    strangers.forged,
+    strangers.held,
 )
 
 ROWS: Sequence[Row] = [row for kind in KINDS for row in kind()]

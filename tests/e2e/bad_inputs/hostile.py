@@ -32,6 +32,7 @@ FINE: Mapping[str, Mapping[str, Any]] = {
     "PostponeReception": {"name": "$waiting", "parties": 1},
     "GetPlace": {"name": "$waiting/place"},
     "WatchReception": {"name": "$waiting"},
+    "GetPresenceCode": {"name": f"{LINE}/presenceCode"},
     "CreateTable": {"parent": LINE, "table": {"capacity": 2}},
     "BatchCreateTables": {"parent": LINE, "requests": [{"table": {"capacity": 2}}]},
     "GetTable": {"name": f"{LINE}/tables/free"},

@@ -8,7 +8,7 @@ FREE_TABLE = "stores/line/tables/free"
 
 
 def request_ids() -> Iterator[Row]:
-    again = with_more(join(customer="customers/once"), requestId="$request_id")
+    again = with_more(join(customer="customers/a-once"), requestId="$request_id")
     yield row("the same request again", again, "OK", told={"name": "$once"})
     other = with_more(join(partySize=3), requestId="$request_id")
     yield row("a request id with other content", other, INVALID, "REQUEST_ID_REUSED")

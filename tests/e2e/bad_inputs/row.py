@@ -1,15 +1,17 @@
 """One row of the table. Texts in it may hold names of the stage, like `$called`."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.e2e.ways import Headers
+from tests.e2e.callers import Headers
 
 STATUSES = {
     "OK": 200,
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
     "NOT_FOUND": 404,
     "ALREADY_EXISTS": 409,
     "ABORTED": 409,
@@ -24,11 +26,15 @@ LINE = "stores/line"
 
 @dataclass(frozen=True)
 class Call:
-    """A request that both protocols can make: a method and the JSON form of its message."""
+    """A request that both protocols can make: a method and the JSON form of its message.
+
+    It shows `by`; without that, what whoever may make it has to show.
+    """
 
     method: str
     request: Mapping[str, Any]
     headers: Headers = field(default_factory=dict)
+    by: Headers | None = None
     protocols: tuple[str, ...] = ("json", "grpc")
 
 
@@ -62,7 +68,8 @@ class Row:
     """What is sent, and what must come back.
 
     `names` is the field that the answer must name, `told` and `metadata` are what an answer, or the ErrorInfo of a
-    refusal, must hold among other things. What is `bare` is refused by the transport, which knows no details.
+    refusal, must hold among other things, and `untold` must not be in it. What is `bare` is refused by the transport,
+    which knows no details.
     """
 
     what: str
@@ -73,6 +80,7 @@ class Row:
     names: str = ""
     told: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    untold: str = ""
     bare: bool = False
 
 
@@ -111,4 +119,4 @@ def create_table(**table: Any) -> Call:
 
 
 def with_more(sent: Call, **more: Any) -> Call:
-    return Call(sent.method, {**sent.request, **more}, sent.headers)
+    return replace(sent, request={**sent.request, **more})

@@ -12,9 +12,18 @@ from typing import Any
 from services.operations.catalogue import SERVICES
 from tests.agreement import violations
 from tests.e2e.bad_inputs.lists import LISTS
+from tests.e2e.bad_inputs.strangers import CLAIMS, INCOMPLETE
+from tests.e2e.callers import Callers
+from tests.e2e.tokens import BAD, Signer
 from tests.e2e.ways import Outcome, Ways
 
 REQUEST_ID = "5f0c1e9a-0d4b-4a6e-9c39-2f3c7f5f4a11"
+IN_BULK = {
+    "parent": "stores/elsewhere",
+    "reception": {"partySize": 2, "customer": "customers/a-bulk"},
+    "requestId": "8d1f6a52-7c0b-4a3f-8a34-1f6c3b0d9e22",
+}
+"""A party that a backend brings."""
 NOT_YET = ("NOT_FOUND", "FAILED_PRECONDITION")
 """What a service may say until it has heard of what another one did."""
 
@@ -24,9 +33,10 @@ Rows = Mapping[tuple[str, str], list[tuple[Any, ...]]]
 class Stage:
     """Sets everything up, and knows the names that only come to be while it does, for `$name` in the table."""
 
-    def __init__(self, ways: Ways, data: Path) -> None:
+    def __init__(self, ways: Ways, data: Path, callers: Callers) -> None:
         self._ways = ways
         self._data = data
+        self._callers = callers
         self._databases = {service: _reading(data / f"{service}.db") for service in SERVICES}
         self._seen: dict[str, tuple[int, Rows]] = {}
         self.names: dict[str, str] = {"request_id": REQUEST_ID}
@@ -48,7 +58,8 @@ class Stage:
         await self._line()
         await self._customers()
         await self.settled()
-        await self._tokens()
+        await self._page_tokens()
+        self._people()
 
     async def settled(self) -> None:
         """Wait until every event has been applied everywhere and every notice has arrived."""
@@ -109,7 +120,7 @@ class Stage:
         for party in ("called", "seated", "canceled", "no_show", "postponed", "front", "waiting", "last"):
             await self._join(party, "line", partySize=2)
         await self._join("party_at_full", "full", partySize=2)
-        await self._join("party_elsewhere", "elsewhere", partySize=2, customer="customers/somebody-else")
+        await self._join("party_elsewhere", "elsewhere", partySize=2, customer="customers/a-stranger")
         await self._do("CancelReception", {"name": "$canceled"})
         for _ in range(2):
             await self._do("PostponeReception", {"name": "$postponed", "parties": 1})
@@ -121,12 +132,14 @@ class Stage:
     async def _customers(self) -> None:
         """One customer in three lines, two known by phone numbers, and one who gave a request id."""
         for store in ("first", "second", "third"):
-            await self._join(f"busy_at_{store}", store, partySize=2, customer="customers/busy")
+            await self._join(f"busy_at_{store}", store, partySize=2, customer="customers/a-busy")
         await self._join("by_phone", "line", partySize=2, phone="010-2345-6789")
         await self._join("by_other_phone", "line", partySize=2, phone="010-3456-7890")
-        await self._join("once", "line", request_id=REQUEST_ID, partySize=2, customer="customers/once")
+        await self._join("once", "line", request_id=REQUEST_ID, partySize=2, customer="customers/a-once")
+        brought = await self._do("CreateReceptions", {"requests": [IN_BULK]})
+        self.names["in_bulk"] = brought.answer["results"][0]["reception"]["name"]
 
-    async def _tokens(self) -> None:
+    async def _page_tokens(self) -> None:
         """Tokens of second pages."""
         for method, request in LISTS.items():
             page = await self._do(method, {**request, "pageSize": 1})
@@ -134,11 +147,25 @@ class Stage:
             assert token, f"{method} has one page only"
             self.names[f"{method}_token"] = token
 
+    def _people(self) -> None:
+        """Who is there to call, and what they may show."""
+        signer = Signer.of(self._callers.keys)
+        self.names |= {f"bad_{number}": make(signer) for number, make in enumerate(BAD.values())}
+        partly = [{"sub": None, **claims} for claims in INCOMPLETE.values()]
+        self.names |= {f"incomplete_{number}": signer.token(**claims) for number, claims in enumerate(partly)}
+        self.names |= {f"{who}_token": signer.token(**claims) for who, claims in CLAIMS.items()}
+        self.names["once_token"] = signer.token(aud="tabling-customer", sub="a-once")
+        self.names["bulk_token"] = signer.token(aud="tabling-backend", sub="app", customers="a-")
+        self.names["installation"] = self._callers.keys.installation[0]
+        self.names["operators_claims"] = signer.token().split(".")[1]
+
     async def _join(self, party: str, store: str, request_id: str = "", **reception: Any) -> None:
         request = {"parent": f"stores/{store}", "reception": reception, "requestId": request_id}
-        name = (await self._do("CreateReception", request)).answer["name"]
+        answer = (await self._do("CreateReception", request)).answer
+        name = answer["name"]
         self.names[party] = name
         self.names[f"{party}_id"] = name.rpartition("/")[2]
+        self.names[f"{party}_pass"] = answer["receptionPass"]
         self.names[f"{party}_order"] = name.replace("/receptions/", "/orders/")
 
     async def _do(self, method: str, request: Mapping[str, Any]) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.chassis.fields import name_parts, text
-from services.chassis.idempotency import request_key
+from services.chassis.idempotency import fingerprints, request_key
 from services.chassis.kernel import InvalidField, NotFound
 from services.chassis.paging import page_position, page_token, text_position
 from tabling.management.v1.management_service_pb2 import ListStoresRequest
@@ -57,6 +57,15 @@ def test_a_request_id_is_the_same_in_either_case() -> None:
 def test_a_request_id_has_one_form(value: str) -> None:
     with pytest.raises(InvalidField):
         request_key(value)
+
+
+def test_what_was_asked_is_known_again_after_the_keys_have_changed_and_by_nobody_without_them() -> None:
+    asked = ListStoresRequest(page_size=7)
+    [before], after = fingerprints(("old",), "List", "kim", asked), fingerprints(("new", "old"), "List", "kim", asked)
+    assert before in after[1:]
+    assert before not in fingerprints(("other",), "List", "kim", asked)
+    assert before not in fingerprints(("old",), "List", "lee", asked)
+    assert before not in fingerprints(("old",), "List", "kim", ListStoresRequest(page_size=8))
 
 
 def test_a_token_leads_on_from_its_place() -> None:

@@ -98,6 +98,7 @@ class Memory:
     notices: Book = field(default_factory=Book)
     receptions: Shelf = field(default_factory=Shelf)
     stores: Shelf = field(default_factory=Shelf)
+    budgets: Shelf = field(default_factory=Shelf)
 
     def see(self, *snapshots: Snapshot) -> None:
         """Let these snapshots arrive."""

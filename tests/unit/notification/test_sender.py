@@ -19,7 +19,7 @@ from services.notification.application.notifier import (
     Submission,
 )
 from services.notification.application.settle_notices import Finding
-from services.notification.domain.notice import Notice
+from services.notification.domain.notice import Notice, Reason
 from services.notification.domain.outcome import Outcome
 from services.notification.domain.purpose import ReceptionState
 from services.notification.entrypoints.reports import Reports
@@ -82,9 +82,21 @@ class Ledger:
         self.settled += findings
 
 
+class Budgets:
+    """There is enough for everything, or for nothing."""
+
+    def __init__(self, left: bool = True) -> None:
+        self.left = left
+
+    async def spend(self, notices: Sequence[tuple[Notice, str]]) -> dict[str, Reason]:
+        return {} if self.left else {notice.id: Reason.STORE_LIMIT for notice, _ in notices}
+
+
 async def test_what_was_sent_is_kept_in_hand_until_it_can_be_written_down() -> None:
     clock, ledger, vendor = ManualClock(NOON), Ledger(refusals=3), Vendor()
-    sending = asyncio.create_task(Sender(ledger, clock, Reports(Telemetry())).serve(Courier(vendor, Phonebook())))
+    sending = asyncio.create_task(
+        Sender(ledger, Budgets(), clock, Reports(Telemetry())).serve(Courier(vendor, Phonebook()))
+    )
 
     def settled() -> bool:
         clock.advance(timedelta(seconds=1))
@@ -100,7 +112,7 @@ async def test_what_was_sent_is_kept_in_hand_until_it_can_be_written_down() -> N
 async def test_what_somebody_else_has_taken_up_is_not_sent() -> None:
     clock, ledger, vendor = ManualClock(NOON), Ledger(refusals=0), Vendor()
     ledger.lost = True
-    sender = Sender(ledger, clock, Reports(Telemetry()))
+    sender = Sender(ledger, Budgets(), clock, Reports(Telemetry()))
     sending = asyncio.create_task(sender.serve(Courier(vendor, Phonebook())))
     sender.hand_over([notice()])
     # it is out of its hands once it takes the same notice again

@@ -125,11 +125,11 @@ def test_sending_home_happens_once() -> None:
 def test_a_customer_is_in_three_lines_at_most_and_in_each_once() -> None:
     customer = Customer(key="c:anna", open={"r1": "a", "r2": "b"})
     with pytest.raises(AlreadyInLine) as refused:
-        customer.check_join("a")
+        customer.check_join("a", is_known=True)
     assert refused.value.metadata == {"reception": "stores/a/receptions/r1"}
-    customer.check_join("c")
+    customer.check_join("c", is_known=True)
     customer.hold("r3", "c")
     with pytest.raises(TooManyLines):
-        customer.check_join("d")
+        customer.check_join("d", is_known=True)
     customer.let_go("r1")
-    customer.check_join("d")
+    customer.check_join("d", is_known=True)
