@@ -16,7 +16,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from services.chassis.settings import PORTS
 from services.local.commands import DESCRIPTORS
-from services.local.gateway import GatewaySettings, Issuer, render
+from services.local.gateway import render
+from services.local.gateway_settings import GatewaySettings, Issuer
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "istio" / "examples" / "transcode-json-at-the-ingress" / "filter" / "envoy-filter.yaml"

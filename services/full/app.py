@@ -15,7 +15,8 @@ from services.local.child import Child, ended, started
 from services.local.commands import DESCRIPTORS
 from services.local.demo import seed
 from services.local.folder import owned
-from services.local.gateway import Gateway, GatewaySettings
+from services.local.gateway import Gateway
+from services.local.gateway_settings import GatewaySettings
 from services.local.kakao import kakao
 from services.local.keys import Keys
 from services.local.keys import of as keys_of

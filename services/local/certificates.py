@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from services.chassis.logs import get_logger
-from services.local.gateway import Certificate
+from services.local.gateway_settings import Certificate
 from services.local.keys import FOLDER, KeysUnusable, new_key, private, write
 
 log = get_logger(__name__)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from services.chassis.running import CannotRun
 from services.chassis.settings import Variables
-from services.local.gateway import Limits
+from services.local.gateway_settings import Limits
 
 NEWS_SECONDS = 5.0
 """How long it takes until everybody has heard that this gateway is gone, and brings no more requests."""

@@ -19,16 +19,8 @@ from urllib.parse import urlsplit
 from services.chassis.running import CannotRun
 from services.chassis.settings import SettingsError, Variables, upstreams
 from services.local.commands import DESCRIPTORS
-from services.local.gateway import (
-    ISSUER,
-    KEY_VARIABLE,
-    GatewaySettings,
-    Issuer,
-    Limits,
-    command,
-    raise_open_files,
-    render,
-)
+from services.local.gateway import command, raise_open_files, render
+from services.local.gateway_settings import ISSUER, KEY_VARIABLE, GatewaySettings, Issuer, Limits
 
 MOST_HOPS = 8
 MOST_THREADS = 256

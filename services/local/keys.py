@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from services.chassis.running import CannotRun
-from services.local.gateway import ISSUER, KEY_VARIABLE, Issuer
+from services.local.gateway_settings import ISSUER, KEY_VARIABLE, Issuer
 
 FOLDER = "keys"
 JWKS = "jwks.json"

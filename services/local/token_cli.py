@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from services.chassis.running import CannotRun
-from services.local.gateway import Limits
+from services.local.gateway_settings import Limits
 from services.local.keys import LIFETIME, known
 
 

@@ -46,6 +46,11 @@ from tabling.reception.v1.contact_service_pb2_grpc import add_ContactServiceServ
 from tabling.reception.v1.reception_service_pb2_grpc import add_ReceptionServiceServicer_to_server
 
 PHONE_COUNTRIES = ("KR",)
+SERVED = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in ((reception_service_pb2, "ReceptionService"), (contact_service_pb2, "ContactService"))
+)
+FORGET_ADDRESSES = partial(delete_ended, addresses.c.back_at)
 LOOK_SECONDS = 5.0
 """How often followed lines are looked at in case another process changed them and could not tell."""
 
@@ -70,40 +75,44 @@ def build(
     seats = CheckSeats(settings.upstreams["seat"], as_service(settings.keys, "reception"), frame.telemetry)
     contact_kept = timedelta(days=settings.contact_days)
     passes = Passes(settings.pass_keys, lambda: clock.now() - contact_kept)
-    presence = Presence(settings.pass_keys)
-    allowed = _allowed(settings.limits)
-    joining = Joining(frame.desk, live, clock, passes, presence, vault, seats, phone_countries, allowed)
-    bulk = BulkEntry(joining, Refusals(f"{settings.service}.tabling", frame.telemetry.metrics))
-    receptions = ReceptionServicer(
-        frame.desk, live, clock, passes, presence, joining, bulk, heartbeat_seconds=settings.heartbeat_seconds
-    )
+    receptions = _receptions(frame, live, passes, vault, seats, phone_countries)
 
     def register(server: grpc.aio.Server) -> None:
         add_ReceptionServiceServicer_to_server(receptions, server)
         add_ContactServiceServicer_to_server(ContactServicer(live), server)
 
     parts = Parts(
-        grpc_services=tuple(
-            module.DESCRIPTOR.services_by_name[name].full_name
-            for module, name in ((reception_service_pb2, "ReceptionService"), (contact_service_pb2, "ContactService"))
-        ),
+        grpc_services=SERVED,
         permissions=PERMISSIONS,
         register=register,
         handlers=HANDLERS,
         timers={SEND_HOME: send_home, DAY_END: end_day},
         snapshots=partial(snapshots, view),
         figures=figures(contact_kept),
-        chores=(
-            partial(forget, contact_kept),
-            partial(seal_anew, vault),
-            forget_customers,
-            partial(delete_ended, addresses.c.back_at),
-        ),
+        chores=(partial(forget, contact_kept), partial(seal_anew, vault), forget_customers, FORGET_ADDRESSES),
         saga=saga_after("receptions"),
         loops=(seats.serve, following.serve),
         heard=following.heard,
     )
     return Service(frame, bus, parts)
+
+
+def _receptions(
+    frame: Frame[ReceptionUnitOfWork],
+    live: Live,
+    passes: Passes,
+    vault: Vault,
+    seats: CheckSeats,
+    phone_countries: Collection[str],
+) -> ReceptionServicer:
+    """What customers and backends call."""
+    settings, desk, clock = frame.settings, frame.desk, frame.clock
+    presence, allowed = Presence(settings.pass_keys), _allowed(settings.limits)
+    joining = Joining(desk, live, clock, passes, presence, vault, seats, phone_countries, allowed)
+    bulk = BulkEntry(joining, Refusals(f"{settings.service}.tabling", frame.telemetry.metrics))
+    return ReceptionServicer(
+        desk, live, clock, passes, presence, joining, bulk, heartbeat_seconds=settings.heartbeat_seconds
+    )
 
 
 def _allowed(limits: Limits) -> Allowed:

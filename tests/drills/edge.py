@@ -18,7 +18,8 @@ from scripts.bench.joins import phone
 from scripts.bench.load import LoadResult, run_load_in_process
 from services.chassis.testing import eventually
 from services.local.commands import DESCRIPTORS
-from services.local.gateway import Gateway, GatewaySettings, Limits
+from services.local.gateway import Gateway
+from services.local.gateway_settings import GatewaySettings, Limits
 from services.local.keys import Keys
 from services.local.keys import of as keys_of
 from tests.e2e.system import System, running_system

@@ -15,8 +15,9 @@ import pytest_asyncio
 from scripts.bench.load import LoadResult
 from services.chassis.testing import eventually
 from services.local.commands import DESCRIPTORS
-from services.local.gateway import Limits, raise_open_files
+from services.local.gateway import raise_open_files
 from services.local.gateway_routes import public_methods
+from services.local.gateway_settings import Limits
 from tests.drills.dawdlers import dawdlers
 from tests.drills.edge import FLOODED, HONEST, Edge, Memory, guarded, joining
 from tests.drills.flood import flood

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 import aiohttp
 import yarl
 
-from services.local.gateway import ISSUER, Gateway, GatewaySettings, Issuer
+from services.local.gateway import Gateway
 from services.local.gateway_routes import PUBLIC
+from services.local.gateway_settings import ISSUER, GatewaySettings, Issuer
 from tests.e2e.upstream import Upstream
 from tests.entitled import KEYS
 

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from services.local.gateway import ISSUER, Issuer, Limits
+from services.local.gateway_settings import ISSUER, Issuer, Limits
 from tests.e2e.gateway import Asked, eventually, gateway_before_an_upstream
 from tests.e2e.tokens import BAD, Signer, jwks
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from services.chassis.addresses import free_port
-from services.local.gateway import Limits
 from services.local.gateway_drain import active, asking, drain
+from services.local.gateway_settings import Limits
 from tests.e2e.gateway import Asked, eventually, gateway_before_an_upstream
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from services.local.gateway import Limits
+from services.local.gateway_settings import Limits
 from tabling.messaging.v1 import event_feed_service_pb2, event_feed_service_pb2_grpc
 from tabling.reception.v1 import contact_service_pb2, contact_service_pb2_grpc
 from tabling.reception.v1 import reception_service_pb2 as reception

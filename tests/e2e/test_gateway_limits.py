@@ -12,7 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.local.gateway import OTHER_FILES, Limits
+from services.local.gateway import OTHER_FILES
+from services.local.gateway_settings import Limits
 from tests.e2e.gateway import Asked, eventually, gateway_before_an_upstream, raw
 from tests.e2e.system import ROOT
 

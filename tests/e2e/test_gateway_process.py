@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from services.local.child import ChildFailed
-from services.local.gateway import Gateway, Limits
+from services.local.gateway import Gateway
+from services.local.gateway_settings import Limits
 from tests.e2e.gateway import (
     Answer,
     Asked,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.local.gateway import Limits
 from services.local.gateway_routes import PLAIN_HEADERS
+from services.local.gateway_settings import Limits
 from tests.e2e.gateway import Answer, Asked, gateway_before_an_upstream, raw
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from services.local.gateway import Limits
+from services.local.gateway_settings import Limits
 from tests.e2e.gateway import Asked, eventually, gateway_before_an_upstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -13,7 +13,7 @@ import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.local import certificates
-from services.local.gateway import Certificate, Limits
+from services.local.gateway_settings import Certificate, Limits
 from tests.e2e.gateway import Answer, Asked, eventually, gateway_before_an_upstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

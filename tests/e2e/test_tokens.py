@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from services.local.gateway import ISSUER, Issuer, Limits
+from services.local.gateway_settings import ISSUER, Issuer, Limits
 from tabling.dashboard.v1.dashboard_service_pb2 import SearchStoresRequest
 from tabling.dashboard.v1.dashboard_service_pb2_grpc import DashboardServiceStub
 from tests.e2e.gateway import Answer, Asked, eventually, gateway_before_an_upstream

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from services.local.gateway import ISSUER
+from services.local.gateway_settings import ISSUER
 from services.local.keys import Keys
 
 HOUR = 3600

@@ -12,8 +12,9 @@ import yaml
 
 from services.chassis.settings import from_environment
 from services.local import certificates
-from services.local.gateway import ISSUER, GatewaySettings, Issuer, Limits, envoy_binary, render, render_certificate
+from services.local.gateway import envoy_binary, render, render_certificate
 from services.local.gateway_routes import PUBLIC, public_methods
+from services.local.gateway_settings import ISSUER, GatewaySettings, Issuer, Limits
 from tests.e2e.gateway import NOBODY
 from tests.entitled import ENVIRONMENT, KEYS
 

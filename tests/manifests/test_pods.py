@@ -13,9 +13,9 @@ import yaml
 
 from services.chassis.interceptor import LONGEST_SECONDS
 from services.chassis.settings import PORTS, from_environment
-from services.local.gateway import ISSUER, Issuer
 from services.local.gateway_main import settings as gateway_settings
 from services.local.gateway_routes import PUBLIC
+from services.local.gateway_settings import ISSUER, Issuer
 from tests.e2e.system import ROOT
 from tests.manifests.kustomized import K8S, OVERLAYS, Object, name_of, of_kind, overlay, pod_of, read, selects
 from tests.manifests.test_mesh import environment

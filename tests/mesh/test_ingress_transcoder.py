@@ -22,7 +22,7 @@ from services.chassis.callers import KEY, PRINCIPAL, as_principal, as_service
 from services.chassis.migrate import migrate
 from services.chassis.settings import PORTS
 from services.local.child import Child, Program, ended
-from services.local.gateway import ISSUER
+from services.local.gateway_settings import ISSUER
 from tests.e2e.callers import Headers
 from tests.e2e.test_gateway import bindings
 from tests.e2e.test_tokens import bearer, telling

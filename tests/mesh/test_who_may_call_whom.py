@@ -12,7 +12,7 @@ import pytest
 from services.chassis.callers import AUDIENCES
 from services.chassis.settings import PORTS
 from services.local import keys
-from services.local.gateway import ISSUER
+from services.local.gateway_settings import ISSUER
 from tests.manifests.test_mesh import methods, needed
 from tests.mesh.certificates import Authority
 from tests.mesh.control_plane import Changes

@@ -13,7 +13,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from services.chassis.testing import eventually
 from services.local import certificates
-from services.local.gateway import Certificate
+from services.local.gateway_settings import Certificate
 from services.local.keys import KeysUnusable, private
 
 TODAY = datetime(2030, 1, 1, tzinfo=UTC)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.chassis.running import CannotRun
-from services.local.gateway import Limits
 from services.local.gateway_main import limits, settings
+from services.local.gateway_settings import Limits
 from tests.entitled import KEYS
 
 LEAST = {"TABLING_KEY": KEYS[0], "TABLING_GATEWAY_JWKS": "/keys/jwks.json"}
