@@ -1,10 +1,8 @@
 """Child processes: looked after, and gone with their parent."""
 
 import asyncio
-import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +12,7 @@ import pytest
 
 from services.chassis.testing import eventually
 from services.local.child import MOST_ENDS, Child, ChildFailed, Program
+from tests.parent import parent_that_tells
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,19 +119,6 @@ async def test_a_child_dies_with_a_parent_that_was_killed(tmp_path: Path) -> Non
         "    await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
     )
-    parent = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", script, str(tmp_path)),
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"},
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert parent.stdout
-        async with asyncio.timeout(20):
-            pid = int(await parent.stdout.readline())
+    async with parent_that_tells(script, str(tmp_path)) as pid:
         assert alive(pid)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            parent.kill()
-        await parent.wait()
     assert await eventually(lambda: not alive(pid))

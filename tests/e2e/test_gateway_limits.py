@@ -1,9 +1,6 @@
 """How much may be asked of the gateway, how long it waits, and that it refuses before it breaks."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,7 +12,7 @@ import pytest
 from services.local.gateway import OTHER_FILES
 from services.local.gateway_settings import Limits
 from tests.e2e.gateway import Asked, eventually, gateway_before_an_upstream, raw
-from tests.e2e.system import ROOT
+from tests.parent import parent_that_tells
 
 pytestmark = pytest.mark.e2e
 
@@ -167,24 +164,12 @@ async def test_a_gateway_short_of_memory_refuses_until_it_has_enough_again(tmp_p
 
 async def test_a_gateway_that_may_open_few_files_refuses_connections_and_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "gateway"
-    parent = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", FEW_FILES, str(folder), str(OTHER_FILES + FEW)),
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"},
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert parent.stdout
-        async with asyncio.timeout(30):
-            port = int(await parent.stdout.readline())
+    async with parent_that_tells(FEW_FILES, str(folder), str(OTHER_FILES + FEW)) as port:
         async with AsyncExitStack() as hogs:
             for _ in range(FEW):
                 await hogs.enter_async_context(hog(port))
             assert await closed_at_once(port)
         await eventually(lambda: closed_at_once(port), lambda closed: not closed)
-    finally:
-        parent.kill()
-        await parent.wait()
 
 
 @asynccontextmanager

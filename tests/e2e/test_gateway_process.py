@@ -1,12 +1,9 @@
 """The gateway as a process: how it starts, stops, and lives through the death of others."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from tests.e2e.gateway import (
     settings_for,
 )
 from tests.e2e.upstream import Upstream
+from tests.parent import parent_that_tells
 
 pytestmark = pytest.mark.e2e
 
@@ -104,21 +102,8 @@ async def test_it_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
         "        await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
     )
-    parent = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", script, str(tmp_path)),
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"},
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert parent.stdout
-        async with asyncio.timeout(20):
-            pid = int(await parent.stdout.readline())
+    async with parent_that_tells(script, str(tmp_path)) as pid:
         assert alive(pid)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            parent.kill()
-        await parent.wait()
 
     async def envoy_alive() -> bool:
         return alive(pid)
